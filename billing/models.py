@@ -1,0 +1,146 @@
+"""Credits: integers, double entry, append-only. `billing.ledger` is the only writer of every row here."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from django.db import models
+from django.db.models import F, Q
+
+
+class CreditAccount(models.Model):
+    """One purse a person. The cached balance is checked by the database and rebuilt by `credits audit`."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="credit_account")
+    available = models.IntegerField(default=0)
+    held = models.IntegerField(default=0)
+    debt = models.IntegerField(default=0)
+    # Home: credits are counted but never block; `available` may then fall below zero.
+    unlimited = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(available__gte=0) | Q(unlimited=True), name="credit_available_not_negative"),
+            models.CheckConstraint(condition=Q(held__gte=0), name="credit_held_not_negative"),
+            models.CheckConstraint(condition=Q(debt__gte=0), name="credit_debt_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.available} available, {self.held} held"
+
+
+class CreditGrant(models.Model):
+    """Credits that came in together and expire together. The grant that expires first is spent first."""
+
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="grants")
+    source_ref = models.CharField(max_length=200, unique=True)
+    amount = models.PositiveIntegerField()
+    remaining = models.PositiveIntegerField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    say = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(remaining__lte=F("amount")), name="grant_remaining_within_amount")]
+        indexes = [models.Index(fields=["account", "expires_at", "id"], condition=Q(remaining__gt=0), name="grant_spendable")]
+
+    def __str__(self) -> str:
+        return f"{self.remaining} of {self.amount} ({self.source_ref})"
+
+
+class CreditHold(models.Model):
+    """Credits set aside for one job, resolved exactly once: captured + released = amount."""
+
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="holds")
+    key = models.CharField(max_length=200, unique=True)
+    amount = models.PositiveIntegerField()
+    captured = models.PositiveIntegerField(default=0)
+    released = models.PositiveIntegerField(default=0)
+    job = models.UUIDField(null=True, blank=True)
+    say = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True, captured=0, released=0)
+                | Q(resolved_at__isnull=False, amount=F("captured") + F("released")),
+                name="hold_resolved_once_and_whole",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} for {self.key}"
+
+
+class HoldSlice(models.Model):
+    """How much of a hold came from which grant (none: what Home lends without a grant)."""
+
+    hold = models.ForeignKey(CreditHold, on_delete=models.PROTECT, related_name="slices")
+    grant = models.ForeignKey(CreditGrant, null=True, on_delete=models.PROTECT, related_name="+")
+    amount = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.grant_id or 'home'}"
+
+
+class CreditTransaction(models.Model):
+    """One effect, one key. The same key with another body is an error; its entries sum to zero."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant"
+        HOLD = "hold"
+        CAPTURE = "capture"
+        RELEASE = "release"
+        REFUND = "refund"
+        EXPIRE = "expire"
+        ADJUST = "adjust"
+
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="transactions")
+    key = models.CharField(max_length=200, unique=True)
+    body_hash = models.CharField(max_length=64)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    job = models.UUIDField(null=True, blank=True, db_index=True)
+    say = models.CharField(max_length=200)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class CreditEntry(models.Model):
+    """One leg of a transaction. `house` is the counterpart outside the person's purse."""
+
+    class Bucket(models.TextChoices):
+        AVAILABLE = "available"
+        HELD = "held"
+        SPENT = "spent"
+        DEBT = "debt"
+        HOUSE = "house"
+
+    transaction = models.ForeignKey(CreditTransaction, on_delete=models.PROTECT, related_name="entries")
+    account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="entries")
+    bucket = models.CharField(max_length=10, choices=Bucket.choices)
+    grant = models.ForeignKey(CreditGrant, null=True, on_delete=models.PROTECT, related_name="+")
+    amount = models.IntegerField()
+
+    class Meta:
+        verbose_name_plural = "credit entries"
+
+    def __str__(self) -> str:
+        return f"{self.bucket} {self.amount:+d}"
+
+
+class Entitlement(models.Model):
+    """What plan a person has. Without BILLING everyone is at home."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="entitlement")
+    plan = models.CharField(max_length=20, default="free")
+    renews_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.plan}"

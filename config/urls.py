@@ -1,0 +1,32 @@
+"""Every address of the site, a room at a time."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config.api import api
+from config.kit import media
+from config.pages import health, home, mail, studio
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("studio/", studio.studio, name="studio"),
+    path("accounts/", include("allauth.urls")),
+    path("settings/", include("accounts.urls")),
+    path("styles/", include("styles.urls")),
+    path("training/", include("training.urls")),
+    path("create/", include("generation.urls")),
+    path("gallery/", include("gallery.urls")),
+    path("credits/", include("billing.urls")),
+    path("jobs/", include("gpu.urls")),
+    path("media/<path:key>", media.serve, name="media"),
+    path("mail/", mail.mailbox, name="mail"),
+    path("mail/<str:name>/", mail.message, name="mail_message"),
+    path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
+
+handler403 = "config.pages.errors.forbidden"
+handler404 = "config.pages.errors.not_found"
+handler500 = "config.pages.errors.server_error"

@@ -1,0 +1,69 @@
+"""Everything made: pictures now, films and objects later."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from config.kit.ids import PublicIdModel
+from django.db import models
+from django.db.models import Q
+from styles.models import Adapter, Style
+
+
+class Artwork(PublicIdModel):
+    class Kind(models.TextChoices):
+        IMAGE = "image"
+        VIDEO = "video"
+        MODEL = "model"
+
+    class Visibility(models.TextChoices):
+        PRIVATE = "private"
+        UNLISTED = "unlisted"
+        PUBLIC = "public"
+
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="artworks")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.IMAGE)
+    key = models.CharField(max_length=200)  # the unmarked master
+    marked_key = models.CharField(max_length=200, blank=True)  # the free plan's visible mark is a derivative
+    thumb_key = models.CharField(max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    seconds = models.FloatField(null=True, blank=True)
+    bytes = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    phash = models.BigIntegerField()
+    tone = models.CharField(max_length=7)
+    blur = models.TextField(blank=True)
+    prompt = models.TextField(blank=True)
+    alt_text = models.CharField(max_length=500, blank=True)
+    seed = models.PositiveBigIntegerField()
+    recipe = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
+    favourite = models.BooleanField(default=False)
+    # One job publishes once: its second publishing finds this row.
+    job = models.UUIDField(unique=True, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], condition=Q(deleted_at__isnull=True), name="artwork_wall"),
+        ]
+
+    def __str__(self) -> str:
+        return self.prompt[:60] or str(self.public_id)
+
+
+class ArtworkStyle(models.Model):
+    """Which styles are in a picture, and how strongly."""
+
+    artwork = models.ForeignKey(Artwork, on_delete=models.CASCADE, related_name="style_links")
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="artwork_links")
+    adapter = models.ForeignKey(Adapter, null=True, on_delete=models.SET_NULL, related_name="+")
+    weight = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["artwork", "style"], name="artwork_style_once")]
+
+    def __str__(self) -> str:
+        return f"{self.style} × {self.weight}"

@@ -1,0 +1,61 @@
+"""What was asked for, and what came of it: one request, one job per picture."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from config.kit.ids import PublicIdModel
+from django.db import models
+from gallery.models import Artwork
+from gpu.models import Job
+from styles.models import Adapter, Style
+
+
+class Request(PublicIdModel):
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="requests")
+    tool = models.CharField(max_length=40)
+    prompt = models.TextField()
+    enhanced_prompt = models.TextField(blank=True)
+    negative_prompt = models.TextField(blank=True)
+    params = models.JSONField()  # base, width, height, steps, guidance, count and the tool's own options
+    seed = models.PositiveBigIntegerField()
+    source = models.ForeignKey(Artwork, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.prompt[:60]
+
+
+class RequestStyle(models.Model):
+    """The versions chosen, fixed when asked: activating another version later changes nothing here."""
+
+    request = models.ForeignKey(Request, on_delete=models.CASCADE, related_name="styles")
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="+")
+    adapter = models.ForeignKey(Adapter, on_delete=models.PROTECT, related_name="+")
+    weight = models.FloatField()
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.style} × {self.weight}"
+
+
+class Output(PublicIdModel):
+    request = models.ForeignKey(Request, on_delete=models.CASCADE, related_name="outputs")
+    ordinal = models.PositiveSmallIntegerField()
+    seed = models.PositiveBigIntegerField()
+    # The latest try; a retry is a new job with a new hold.
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="output")
+    artwork = models.OneToOneField(Artwork, null=True, blank=True, on_delete=models.SET_NULL, related_name="output")
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [models.UniqueConstraint(fields=["request", "ordinal"], name="output_once")]
+
+    def __str__(self) -> str:
+        return f"picture {self.ordinal} of {self.request}"

@@ -1,0 +1,150 @@
+"""A style is what an artist teaches: its references, its declarations, and the adapters learned from it."""
+
+from __future__ import annotations
+
+from accounts.models import User
+from config.kit.ids import PublicIdModel
+from django.db import models
+from django.db.models import Q
+
+
+class Style(PublicIdModel):
+    class Kind(models.TextChoices):
+        ART = "art"
+        PERSON = "person"
+        CHARACTER = "character"
+        IMPORTED = "imported"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        READY = "ready"
+        TRAINING = "training"
+        TRAINED = "trained"
+        FAILED = "failed"
+
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="styles")
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.ART)
+    # `trained` while an adapter is active, whatever later runs do.
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    trigger_word = models.CharField(max_length=30, unique=True)
+    next_version = models.PositiveIntegerField(default=1)
+    active_adapter = models.ForeignKey("Adapter", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    is_sample = models.BooleanField(default=False)
+    allow_flip = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "-updated_at"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Reference(PublicIdModel):
+    """One accepted work: a normalised copy (upright, sRGB, no metadata) under a key the browser cannot write."""
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted"
+        REMARKED = "remarked"
+
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="references")
+    position = models.PositiveIntegerField()
+    filename = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)  # of the file as uploaded: exact duplicates
+    phash = models.BigIntegerField()  # 64-bit perceptual hash, signed
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    bytes = models.PositiveIntegerField()
+    sharpness = models.FloatField()
+    tone = models.CharField(max_length=7)  # mean colour, darkened, "#rrggbb": shown before the file comes
+    blur = models.TextField(blank=True)  # tiny WebP data URI
+    features = models.JSONField(default=dict, blank=True)  # colour and texture figures for the dataset report
+    key = models.CharField(max_length=200)
+    thumb_key = models.CharField(max_length=200)
+    caption = models.CharField(max_length=300, blank=True)
+    caption_source = models.CharField(max_length=10, default="filename")  # filename, person, model
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    remarks = models.JSONField(default=list, blank=True)  # [{code, say}]
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["style", "sha256"], name="reference_once_a_style")]
+
+    def __str__(self) -> str:
+        return f"{self.filename} of {self.style}"
+
+
+class Adapter(PublicIdModel):
+    """One version of a style: a LoRA, trained here or imported."""
+
+    class Origin(models.TextChoices):
+        TRAINED = "trained"
+        IMPORTED = "imported"
+
+    class State(models.TextChoices):
+        FORMING = "forming"
+        READY = "ready"
+        FAILED = "failed"
+        DELETED = "deleted"
+
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="adapters")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=80, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.TRAINED)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.FORMING)
+    base = models.CharField(max_length=200)
+    method = models.CharField(max_length=20, default="lora")
+    rank = models.PositiveIntegerField(default=16)
+    steps = models.PositiveIntegerField(default=0)
+    loss = models.FloatField(null=True, blank=True)
+    key = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    bytes = models.PositiveIntegerField(default=0)
+    reference_hashes = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["style", "number"], name="adapter_number_once"),
+            models.CheckConstraint(condition=~Q(state="ready") | ~Q(sha256=""), name="adapter_ready_has_weights"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.style} version {self.number}"
+
+
+class Declaration(models.Model):
+    """*I made this / I may use this*: what was declared, with its wording, when, and for which files."""
+
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="declarations")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    choice = models.CharField(max_length=20, choices=[("made", "I made these"), ("may_use", "I may use these")])
+    text_version = models.CharField(max_length=20)
+    file_hashes = models.JSONField(default=list)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.choice} for {self.style}"
+
+
+class Consent(PublicIdModel):
+    """A depicted adult's agreement to a likeness model. Without a valid one a person is never trained."""
+
+    style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="consents")
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    subject_name = models.CharField(max_length=120)
+    is_adult = models.BooleanField()
+    statement = models.TextField()
+    text_version = models.CharField(max_length=20)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"consent of {self.subject_name} for {self.style}"
