@@ -1,4 +1,4 @@
-"""The icons there are: the symbols of the sprite, so that a name that is not drawn fails loudly instead of showing a hole."""
+"""The icons there are: the symbols of the sprite. A name that is not drawn fails loudly instead of showing a hole."""
 
 import re
 from functools import lru_cache

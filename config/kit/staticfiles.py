@@ -36,9 +36,14 @@ def flatten(name: str, read: Callable[[str], str]) -> str:
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """WhiteNoise's hashed and compressed files, after flattening the stylesheet; modules import hashed modules."""
+    """WhiteNoise's hashed and compressed files, after flattening the stylesheet; our modules import hashed modules."""
 
     support_js_module_import_aggregation = True
+    # only ours: in the bundles of others the pattern finds imports of files that were never there
+    _js_module_import_aggregation_patterns = (
+        "js/*.js",
+        CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1],
+    )
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
         if FLATTENED in paths and not dry_run:
