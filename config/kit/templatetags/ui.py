@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.core.paginator import Page
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Textarea
 from django.template.context import Context
 from django.templatetags.static import static
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.kit import charts
 from config.kit.icons import SPRITE, UnknownIcon, icon_names
 
 register = template.Library()
@@ -136,3 +138,27 @@ def control_kind(field: BoundField) -> str:
     if isinstance(widget, RadioSelect | CheckboxSelectMultiple):
         return "choices"
     return "check" if isinstance(widget, CheckboxInput) else "text"
+
+
+@register.inclusion_tag("ui/loss_chart.html")
+def loss_chart(points: Sequence[tuple[int, float]], total: int, checkpoints: Sequence[int], id: str) -> dict[str, Any]:
+    """The learning curve as SVG under the given id, which a push may swap."""
+    return {**charts.loss_chart(points, total, checkpoints), "id": id}
+
+
+@register.inclusion_tag("ui/usage_chart.html")
+def usage_chart(days: Sequence[Mapping[str, int]], looks: Mapping[str, str], label: str) -> dict[str, Any]:
+    """Credits used a day, one mapping of kind to credits for each day of the month, stacked in the order of `looks`."""
+    return {**charts.usage_chart(days, looks), "label": label}
+
+
+@register.simple_tag
+def frames(needed: int, limit: int) -> list[dict[str, Any]]:
+    """The empty frames of a first drop: the solid ones are needed, the dashed ones will fit."""
+    return [{"number": n, "look": "blank" if n <= needed else "spare"} for n in range(1, limit + 1)]
+
+
+@register.simple_tag
+def page_range(page: Page[Any]) -> list[int | str]:
+    """The numbers of pages worth showing, with dots between."""
+    return list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))

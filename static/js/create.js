@@ -1,0 +1,49 @@
+// The dock: what it costs follows what is asked for, and the folded parts say in a line what they hold.
+import "./ranges.js";
+import { attach } from "./attach.js";
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+attach("[data-dock]", (dock) => {
+  const words = dock.dataset, plural = new Intl.PluralRules(document.documentElement.lang);
+  const of = (name, n) => fill(words[`${name}${plural.select(n) === "one" ? "One" : "Other"}`], { n });
+  const put = (name, text) => { const place = dock.querySelector(`[data-${name}]`); if (place) place.textContent = text; };
+
+  function tell() {
+    const data = new FormData(dock), count = Number(data.get("count") ?? 1);
+    const price = count * Number(words.unitPrice), after = Number(words.available) - price;
+    put("label", fill(words.sayCreate, { n: count }));
+    put("word", of("sayPicture", count));
+    put("price", of("sayCredit", price));
+    if (words.available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
+    const short = dock.querySelector("[data-short]");
+    if (short) short.hidden = !words.available || after >= 0;
+    const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);
+    put("summary", [styles.join(" + ") || words.sayNoStyle, data.get("format")].filter(Boolean).join(", "));
+    put("settings", fill(words.saySettings, { steps: data.get("steps"), guidance: data.get("guidance"), seed: data.get("seed") || words.sayAnySeed }));
+  }
+
+  dock.addEventListener("input", tell);
+  dock.addEventListener("change", tell);
+  dock.addEventListener("htmx:load", tell);
+  dock.addEventListener("click", (event) => {
+    if (event.target.closest("[data-remove-style]")) { event.target.closest(".style-weight").remove(); tell(); }
+  });
+  // the newest pictures are the reason to press: show them, and give a phone its wall back
+  dock.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt !== dock || !event.detail.successful) return;
+    const open = dock.querySelector("#dock-open");
+    if (open) open.checked = false;
+    document.getElementById(words.wall)?.firstElementChild?.scrollIntoView({ block: "nearest" });
+  });
+  tell();
+});
+
+document.addEventListener("click", (event) => {  // an idea becomes the prompt
+  const idea = event.target.closest("[data-prompt]"), prompt = document.getElementById("prompt");
+  if (!idea || !prompt) return;
+  prompt.value = idea.dataset.prompt;
+  idea.closest("[popover]")?.hidePopover();
+  prompt.focus();
+  prompt.dispatchEvent(new Event("input", { bubbles: true }));
+});
