@@ -76,6 +76,18 @@ attach("[data-training]", (root) => {
     htmx.ajax("GET", list.dataset.refreshUrl, { source: list, target: list, swap: "outerHTML" });
   }, true);
 
+  // The socket pushes the small facts only; a list is fetched when their counts say that it has grown.
+  function follow() {
+    const facts = $("[data-run-status]")?.dataset;
+    for (const list of root.querySelectorAll("[data-follows]")) {
+      const due = facts?.[list.dataset.follows];
+      if (!due || due === list.dataset.count || due === list.dataset.asked) continue;
+      list.dataset.asked = due;
+      htmx.ajax("GET", list.dataset.refreshUrl, { source: list, target: list, swap: "outerHTML" });
+    }
+  }
+
   new MutationObserver(keepUp).observe(scrubber, { childList: true });
+  new MutationObserver(follow).observe($(".watch-side"), { childList: true });
   keepUp();
 });

@@ -1,0 +1,144 @@
+"""The live parts of a training, rendered without a request: page, polling and socket show the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from billing.plans import PRICES
+from config.kit import media
+from config.kit.charts import loss_chart
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from gpu import lifecycle
+from gpu.engine.catalogue import describe
+from gpu.models import Job
+
+from training import queries
+
+from training.models import Run
+
+LOSS_EVERY = 20  # steps after which the curve is worth drawing anew
+
+# The steps an artist sees, each with the engine's phases and a width like the time it takes.
+PHASES = (
+    ("prepare", ("checking", "preparing"), 3),
+    ("encode", ("encoding",), 3),
+    ("learn", ("training", "sampling"), 14),
+    ("finish", ("finishing",), 3),
+)
+
+
+def phases(run: Run) -> list[dict[str, Any]]:
+    """Where the run stands, for `ui/phase_stepper.html`. The last step, choosing, is the artist's."""
+    job = run.job
+    now = next((n for n, (_name, own, _share) in enumerate(PHASES) if job.phase in own), 0)
+    if job.state == Job.State.SUCCEEDED:
+        now = len(PHASES)
+    words = {
+        "prepare": (_("Prepare"), _("%(n)s works") % {"n": run.settings["images"]}),
+        "encode": (_("Encode"), _("pictures and captions")),
+        "learn": (_("Learn"), _("%(n)s steps") % {"n": f"{run.settings['steps']:,}"}),
+        "finish": (_("Finish"), _("check and save")),
+    }
+    at_now = {"running": "now", "failed": "failed", "cancelled": "failed"}.get(job.state, "later")
+    steps = [
+        {
+            "name": words[name][0],
+            "say": words[name][1],
+            "share": share,
+            "state": "done" if n < now else at_now if n == now else "later",
+        }
+        for n, (name, _own, share) in enumerate(PHASES)
+    ]
+    chosen = "now" if job.state == Job.State.SUCCEEDED else "later"
+    steps.append({"name": _("Choose"), "say": _("you"), "share": 3, "state": chosen})
+    return steps
+
+
+def _phase_progress(job: Job) -> float | None:
+    """The bar under the running phase: steps while it learns, else it only shows that work goes on."""
+    if job.phase in ("training", "sampling") and job.steps:
+        return job.step / job.steps
+    return 1.0 if job.state == Job.State.SUCCEEDED else None
+
+
+def status_context(run: Run) -> dict[str, Any]:
+    """The facts that change with every step. `counts` tells the page which lists have grown."""
+    job, wanted = run.job, run.settings
+    return {
+        "run": run,
+        "job": job,
+        "style": run.style,
+        "phases": phases(run),
+        "phase_progress": _phase_progress(job),
+        "position": lifecycle.position(job) if job.state == Job.State.QUEUED else None,
+        "seen": round(job.step * wanted["batch"] / max(1, wanted["images"])),
+        "minutes": max(1, round(wanted["seconds"] / 60)),
+        "stopping": job.stop_at is not None and not job.ended,
+        "cancelling": job.cancel_at is not None and not job.ended,
+        "samples_count": run.samples.count(),
+        "points_count": run.metrics.count() // LOSS_EVERY,
+        "kept": run.checkpoints.count(),
+        "base": describe(wanted["base"]),
+    }
+
+
+def stops_context(run: Run) -> dict[str, Any]:
+    """The scrubber's stops: each complete step with its samples, then the steps still to come."""
+    reached: list[dict[str, Any]] = [
+        {
+            "step": step,
+            "name": _("Step %(n)s") % {"n": f"{step:,}"} if step else _("Before training"),
+            "label": f"{step:,}" if step else _("Before"),
+            "urls": json.dumps([media.signed_url(sample.key) for sample in samples]),
+            "samples": [{"url": media.signed_url(sample.key), "prompt": sample.prompt} for sample in samples],
+        }
+        for step, samples in queries.samples_by_step(run)
+    ]
+    last = reached[-1]["step"] if reached else -1
+    later = [] if run.job.ended else [step for step in run.settings["checkpoint_steps"] if step > last]
+    newest = reached[-1] if reached else None
+    prompts = run.settings["prompts"]
+    return {
+        "run": run,
+        "picks": [
+            {"number": n, "prompt": prompt, "url": newest["samples"][n]["url"] if newest else ""}
+            for n, prompt in enumerate(prompts)
+            if n > 0
+        ],
+        "reached": reached,
+        "later": later,
+        "newest": newest,
+        "count": run.samples.count(),
+        "prompts": prompts,
+    }
+
+
+def loss_context(run: Run) -> dict[str, Any]:
+    points = queries.loss_curve(run)
+    checkpoints = list(run.checkpoints.all())
+    return {
+        "run": run,
+        "chart": loss_chart(points, run.settings["steps"], [checkpoint.step for checkpoint in checkpoints]),
+        "checkpoints": checkpoints,
+        "count": run.metrics.count() // LOSS_EVERY,
+    }
+
+
+def checkpoints_context(run: Run) -> dict[str, Any]:
+    done = list(run.checkpoints.all())
+    reached = {checkpoint.step for checkpoint in done}
+    return {
+        "run": run,
+        "done": done,
+        "later": [] if run.job.ended else [step for step in run.settings["checkpoint_steps"] if step not in reached],
+        "each": PRICES["checkpoint"],
+        "so_far": PRICES["checkpoint"] * len(done),
+        "count": len(done),
+    }
+
+
+def run_live(run: Run) -> str:
+    """What is pushed while a run moves: its small facts; the page fetches a list when its count has changed."""
+    return render_to_string("training/_live.html", status_context(run) | {"oob": True})

@@ -1,0 +1,211 @@
+"""How a training goes through the GPU queue: what the engine gets, and what is kept of what it says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from billing.plans import PRICES
+from config.kit import media
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from gpu.engine import contract
+from gpu.kinds import JobKind
+from gpu.models import Job
+from styles import actions as style_actions
+
+from training.actions import KIND, discard_files
+from training.models import Checkpoint, Metric, Run, Sample, Snapshot
+
+SNAPSHOT_SECONDS = 30.0  # what a killed worker may cost at most, in seconds of training done twice
+
+
+def run_of(job: Job) -> Run:
+    return Run.objects.select_related("style", "adapter", "job").get(public_id=job.subject)
+
+
+def snapshot_dir(job: Job) -> Path:
+    return Path(settings.STATE_DIR) / "work" / str(job.public_id) / "snapshot"
+
+
+def build_spec(job: Job, workdir: Path) -> contract.Spec:
+    """Bring the references (and, on another machine, the snapshot) to this disk and say what is to be learned."""
+    run = run_of(job)
+    wanted = run.settings
+    images = [
+        contract.TrainingImage(
+            id=str(reference.ordinal),
+            path=str(
+                media.fetch(reference.key, workdir / "images" / f"{reference.ordinal:03d}{Path(reference.key).suffix}")
+            ),
+            caption=reference.caption,
+        )
+        for reference in run.run_references.all()
+    ]
+    _restore_snapshot(run, job)
+    return contract.TrainLoraSpec(
+        base=wanted["base"],
+        out_dir=str(workdir),
+        snapshot_dir=str(snapshot_dir(job)),
+        images=images,
+        trigger_word=run.style.trigger_word,
+        steps=wanted["steps"],
+        checkpoint_steps=wanted["checkpoint_steps"],
+        rank=wanted["rank"],
+        alpha=wanted["alpha"],
+        learning_rate=wanted["learning_rate"],
+        batch=wanted["batch"],
+        resolution=wanted["resolution"],
+        optimizer=wanted["optimizer"],
+        method=wanted["method"],
+        flip=wanted["flip"],
+        seed=wanted["seed"],
+        samples=[
+            contract.SamplePrompt(prompt=f"{prompt}, {run.style.trigger_word}", seed=wanted["seed"] + number)
+            for number, prompt in enumerate(wanted["prompts"])
+        ],
+        snapshot_every_seconds=SNAPSHOT_SECONDS,
+        metadata={
+            "ss_output_name": run.style.name,
+            "modelspec.title": f"{run.style.name}, version {run.adapter.number}",
+            "modelspec.trigger_phrase": run.style.trigger_word,
+            "modelspec.author": run.job.owner.display_name,
+        },
+    )
+
+
+def _restore_snapshot(run: Run, job: Job) -> None:
+    """A run that comes to another machine finds its snapshot in the storage."""
+    folder = snapshot_dir(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Snapshot.objects.filter(run=run).first()
+    if kept is None or any(folder.iterdir()) or not media.exists(kept.key):
+        return
+    archive = folder.parent / "snapshot.zip"
+    media.fetch(kept.key, archive)
+    shutil.unpack_archive(archive, folder, "zip")
+    archive.unlink()
+
+
+def on_event(job: Job, event: contract.Event) -> None:
+    """Keep what the engine made. Every branch may be repeated by a resumed run and then changes nothing."""
+    run = run_of(job)
+    match event:
+        case contract.Metric():
+            Metric.objects.update_or_create(run=run, step=event.step, defaults={"loss": event.loss})
+        case contract.Sample():
+            _keep_sample(run, event)
+        case contract.Checkpoint():
+            _keep_checkpoint(run, event)
+        case contract.Snapshot():
+            _keep_snapshot(run, job, event)
+        case _:
+            pass
+
+
+def _keep_sample(run: Run, event: contract.Sample) -> None:
+    key = f"runs/{run.public_id}/samples/{event.step:05d}-{event.prompt_no}.png"
+    media.save(key, Path(event.path))
+    Sample.objects.update_or_create(
+        run=run,
+        step=event.step,
+        prompt_no=event.prompt_no,
+        defaults={
+            "checkpoint": run.checkpoints.filter(step=event.step).first(),
+            "prompt": run.settings["prompts"][event.prompt_no],
+            "seed": event.seed,
+            "key": key,
+        },
+    )
+
+
+def _keep_checkpoint(run: Run, event: contract.Checkpoint) -> None:
+    key = f"runs/{run.public_id}/checkpoints/{event.ordinal:02d}-{event.sha256[:12]}.safetensors"
+    media.save(key, Path(event.path))
+    checkpoint, _ = Checkpoint.objects.update_or_create(
+        run=run,
+        ordinal=event.ordinal,
+        defaults={
+            "step": event.step,
+            "loss": event.loss,
+            "weight_norm": event.weight_norm,
+            "key": key,
+            "sha256": event.sha256,
+            "bytes": event.bytes,
+        },
+    )
+    run.samples.filter(step=event.step).update(checkpoint=checkpoint)
+
+
+def _keep_snapshot(run: Run, job: Job, event: contract.Snapshot) -> None:
+    """Only the latest is kept: one key, replaced whole."""
+    key = f"runs/{run.public_id}/snapshot.zip"
+    archive = shutil.make_archive(str(snapshot_dir(job).parent / "snapshot"), "zip", event.path)
+    media.save(key, Path(archive))
+    Path(archive).unlink()
+    Snapshot.objects.update_or_create(run=run, defaults={"step": event.step, "key": key, "fence": job.fence})
+
+
+def on_success(job: Job, done: contract.Done) -> int:
+    """Take the last finished checkpoint as the version; what was finished is what is paid."""
+    run = run_of(job)
+    _forget_snapshot(run)
+    kept = list(run.checkpoints.all())
+    if not kept:
+        # stopped before there was anything to keep: nothing is paid
+        style_actions.fail_adapter(adapter=run.adapter)
+        style_actions.refresh_status(style=run.style)
+        return 0
+    best = kept[-1]
+    Checkpoint.objects.filter(pk=best.pk).update(finalist=True)
+    style_actions.finish_adapter(
+        adapter=run.adapter,
+        key=best.key,
+        sha256=best.sha256,
+        bytes=best.bytes,
+        loss=best.loss,
+        steps=best.step,
+    )
+    style_actions.refresh_status(style=run.style)
+    return PRICES["checkpoint"] * len(kept)
+
+
+def on_end(job: Job) -> None:
+    """Failed or cancelled: nothing is kept, nothing is paid, and an earlier version stays in use."""
+    run = run_of(job)
+    _forget_snapshot(run)
+    discard_files(run)
+    style_actions.fail_adapter(adapter=run.adapter)
+    style_actions.refresh_status(style=run.style)
+
+
+def _forget_snapshot(run: Run) -> None:
+    kept = Snapshot.objects.filter(run=run).first()
+    if kept is not None:
+        key = kept.key
+        kept.delete()
+        transaction.on_commit(lambda: media.delete(key))
+
+
+def render(job: Job) -> str:
+    from training import fragments
+
+    return fragments.run_live(run_of(job))
+
+
+def describe(job: Job) -> tuple[str, str]:
+    run = run_of(job)
+    return f"{run.style.name} is learning", reverse("training:run", args=[run.style.public_id])
+
+
+TRAIN_LORA = JobKind(
+    name=KIND,
+    build_spec=build_spec,
+    on_event=on_event,
+    on_success=on_success,
+    on_end=on_end,
+    render=render,
+    render_preview=lambda job, step, webp: "",
+    describe=describe,
+)

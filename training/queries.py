@@ -1,0 +1,44 @@
+"""Reading runs and versions."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, QuerySet
+from styles.models import Adapter, Style
+
+from training.models import Checkpoint, Run, Sample
+
+LOSS_POINTS = 240  # more than a chart of 384 px can show
+
+
+def latest_run(style: Style) -> Run | None:
+    return Run.objects.filter(style=style).select_related("job", "adapter", "style").order_by("-id").first()
+
+
+def versions(style: Style) -> QuerySet[Adapter]:
+    """The style's versions, newest first, with their run, checkpoints and samples at hand."""
+    return (
+        style.adapters.exclude(state__in=(Adapter.State.DELETED, Adapter.State.FAILED))
+        .select_related("run__job")
+        .prefetch_related(
+            Prefetch("run__checkpoints", queryset=Checkpoint.objects.prefetch_related("samples")),
+        )
+        .order_by("-number")
+    )
+
+
+def samples_by_step(run: Run) -> list[tuple[int, list[Sample]]]:
+    """(step, its samples in the order of the prompts), ascending; only steps that are complete."""
+    by_step: dict[int, list[Sample]] = {}
+    for sample in run.samples.all():
+        by_step.setdefault(sample.step, []).append(sample)
+    wanted = len(run.settings["prompts"])
+    return [(step, by_step[step]) for step in sorted(by_step) if len(by_step[step]) == wanted]
+
+
+def loss_curve(run: Run) -> list[tuple[int, float]]:
+    """(step, loss), thinned to what a chart can show; the last point is always there."""
+    points = list(run.metrics.values_list("step", "loss"))
+    if len(points) <= LOSS_POINTS:
+        return points
+    stride = len(points) / LOSS_POINTS
+    return [points[int(n * stride)] for n in range(LOSS_POINTS - 1)] + [points[-1]]
