@@ -1,0 +1,39 @@
+# Everything goes through config/stack/bootstrap.py, which makes .venv at the first call and costs nothing afterwards.
+.DEFAULT_GOAL := help
+.PHONY: help run manage test test-long lint bench
+
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BOOTSTRAP := $(PYTHON) config/stack/bootstrap.py
+# pytest's arguments, a management command, and where the site listens and keeps its data
+export STATE_DIR HOST PORT
+
+help: ## this list
+	@echo "ArtistCloner. Commands:"
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@echo
+	@echo "Settings are variables: make run PORT=8001 STATE_DIR=~/pictures   (all of them: docs/configuration.md)"
+
+run: ## start everything at http://localhost:8000 and keep it running; Ctrl-C stops it
+	@exec $(BOOTSTRAP) run
+
+manage: ## a management command, beside a running site or without: make manage CMD="credits grant me@example.com 500"
+	@exec $(BOOTSTRAP) manage $(CMD)
+
+test: ## everything that belongs to a change; make test ARGS="tests/billing -k hold" gives pytest its arguments
+	@$(if $(ARGS),,$(MAKE) --no-print-directory lint)
+	@exec $(BOOTSTRAP) test $(ARGS)
+
+test-long: ## the soak and the long property runs
+	@exec $(BOOTSTRAP) test -m long $(ARGS)
+
+lint: ## style, types and who may import whom
+	@$(BOOTSTRAP)
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m mypy
+	@.venv/bin/python -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+
+bench: ## measures of speed, printed and compared with what is promised
+	@exec $(BOOTSTRAP) test tests/bench -o python_files=bench_*.py -s $(ARGS)
