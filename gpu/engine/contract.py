@@ -180,6 +180,17 @@ class Preview(Plain):
     webp: str
 
 
+class Bucket(Plain):
+    """The size at which a reference is seen in training. `kept` is the share of its area that the crop leaves."""
+
+    event: Literal["bucket"] = "bucket"
+    job: str
+    image: str
+    width: int
+    height: int
+    kept: float
+
+
 class Sample(Plain):
     """A PNG at fixed prompt and seed. `step` 0 is the base without the style."""
 
@@ -244,7 +255,7 @@ class Error(Plain):
 
 
 Event = Annotated[
-    Hello | Phase | Progress | Metric | Preview | Sample | Snapshot | Checkpoint | Artifact | Done | Error,
+    Hello | Phase | Progress | Metric | Preview | Bucket | Sample | Snapshot | Checkpoint | Artifact | Done | Error,
     Field(discriminator="event"),
 ]
 

@@ -1,0 +1,22 @@
+"""`python -m gpu.engine` serves a worker; `python -m gpu.engine run spec.json` runs one job from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gpu.engine.process import run_file, serve
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m gpu.engine", description=__doc__)
+    parser.add_argument("--warm", default="", metavar="BASE", help="load this base before the first job")
+    verbs = parser.add_subparsers(dest="verb")
+    verbs.add_parser("run", help="run one job").add_argument("spec", type=Path, help="a spec, as JSON")
+    arguments = parser.parse_args()
+    return run_file(arguments.spec) if arguments.verb == "run" else serve(warm=arguments.warm)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

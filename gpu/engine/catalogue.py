@@ -1,0 +1,194 @@
+"""The bases on offer: facts alone, no torch, so that the web reads sizes, prices and minutes from here.
+
+A base is named by its catalogue entry (`starter`, `sdxl`), by a Hugging Face repository id of SDXL's classes, or by
+a local folder in diffusers' layout; `describe` answers for all three.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+Purpose = Literal["style", "person", "character"]
+Quality = Literal["quick", "standard", "fine"]
+DeviceKind = Literal["cpu", "cuda"]
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+QUALITIES: tuple[Quality, ...] = ("quick", "standard", "fine")
+CHECKPOINTS: Mapping[Quality, int] = MappingProxyType({"quick": 2, "standard": 4, "fine": 6})
+
+
+@dataclass(frozen=True)
+class TrainingProfile:
+    """One tested recipe. Seconds are of a warm machine: two CPU cores, or a GPU of the 8 GB class."""
+
+    rank: int
+    alpha: float
+    learning_rate: float
+    batch: int
+    micro_batch: int  # pictures in one forward pass; a batch beyond it is accumulated
+    resolution: int
+    resolutions: tuple[int, ...]
+    targets: tuple[str, ...]  # endings of the module names that get a LoRA
+    steps_per_image: Mapping[Quality, int]
+    min_steps: int
+    max_steps: int
+    sample_count: int
+    seconds_per_step: Mapping[DeviceKind, float]
+    seconds_per_sample: Mapping[DeviceKind, float]
+    seconds_before: Mapping[DeviceKind, float]  # loading, checking and encoding
+    gradient_checkpointing: bool = False
+
+    def steps(self, images: int, quality: Quality, purpose: Purpose = "style") -> int:
+        """Optimizer steps for a set of `images`, within the bounds. A person or a character takes twice a style's."""
+        factor = 1 if purpose == "style" else 2
+        return max(self.min_steps, min(self.max_steps, images * self.steps_per_image[quality] * factor))
+
+    def checkpoint_steps(self, steps: int, quality: Quality) -> list[int]:
+        """Evenly spread, ascending, ending with `steps`."""
+        count = min(CHECKPOINTS[quality], steps)
+        return [round(steps * (n + 1) / count) for n in range(count)]
+
+    def seconds(self, steps: int, checkpoints: int, device: DeviceKind) -> float:
+        """What a run will take, shown before it starts. The samples without the style count as one checkpoint."""
+        samples = (checkpoints + 1) * self.sample_count
+        return (
+            self.seconds_before[device]
+            + steps * self.seconds_per_step[device]
+            + samples * self.seconds_per_sample[device]
+        )
+
+
+@dataclass(frozen=True)
+class BaseFacts:
+    """What a user may know of a base. Sizes are (width, height) in pixels; the first is its native one."""
+
+    name: str
+    title: str
+    say: str  # shown where a user meets it
+    licence: str
+    native: int
+    sizes: tuple[tuple[int, int], ...]
+    steps: int
+    max_steps: int
+    guidance: float
+    seconds_per_picture: Mapping[DeviceKind, float]
+    training: TrainingProfile
+    repository: str = ""  # on the Hugging Face hub; empty for a folder
+    revision: str = ""
+    vae_repository: str = ""
+    vae_revision: str = ""
+    folder: str = ""
+    sampler: Mapping[str, Any] = field(default_factory=dict)  # laid over the scheduler's own configuration
+
+
+STARTER_FOLDER = Path(__file__).parent / "starter" / "weights"
+
+STARTER = BaseFacts(
+    name="starter",
+    title="Starter",
+    say="A small bundled base for trying the product out; SDXL is for work.",
+    licence="Apache-2.0 and CC-BY-4.0 sources; see gpu/engine/starter",
+    native=128,
+    sizes=((128, 128), (96, 128), (128, 96), (160, 128), (128, 160)),
+    steps=20,
+    max_steps=50,
+    guidance=4.0,
+    seconds_per_picture={"cpu": 2.0, "cuda": 0.5},
+    folder=str(STARTER_FOLDER),
+    training=TrainingProfile(
+        rank=16,
+        alpha=16.0,
+        learning_rate=1e-3,
+        batch=8,
+        micro_batch=8,
+        resolution=128,
+        resolutions=(128,),
+        targets=ATTENTION,
+        steps_per_image={"quick": 11, "standard": 22, "fine": 44},
+        min_steps=150,
+        max_steps=2000,
+        sample_count=4,
+        seconds_per_step={"cpu": 0.5, "cuda": 0.05},
+        seconds_per_sample={"cpu": 2.0, "cuda": 0.5},
+        seconds_before={"cpu": 12.0, "cuda": 10.0},
+    ),
+)
+
+SDXL = BaseFacts(
+    name="sdxl",
+    title="SDXL 1.0",
+    say="Stable Diffusion XL, for work; it wants a GPU with 8 GB or more.",
+    licence="CreativeML Open RAIL++-M",
+    native=1024,
+    sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (768, 768)),
+    steps=30,
+    max_steps=50,
+    guidance=6.0,
+    seconds_per_picture={"cpu": 1800.0, "cuda": 15.0},
+    repository="stabilityai/stable-diffusion-xl-base-1.0",
+    revision="462165984030d82259a11f4367a4eed129e94a7b",
+    vae_repository="madebyollin/sdxl-vae-fp16-fix",
+    vae_revision="207b116dae70ace3637169f1ddd2434b91b3a8cd",
+    sampler={"use_karras_sigmas": True},
+    training=TrainingProfile(
+        rank=16,
+        alpha=8.0,
+        learning_rate=1e-4,
+        batch=1,
+        micro_batch=1,
+        resolution=1024,
+        resolutions=(512, 768, 1024),
+        targets=ATTENTION,
+        steps_per_image={"quick": 25, "standard": 50, "fine": 100},
+        min_steps=500,
+        max_steps=4000,
+        sample_count=4,
+        seconds_per_step={"cpu": 300.0, "cuda": 1.2},
+        seconds_per_sample={"cpu": 1800.0, "cuda": 15.0},
+        seconds_before={"cpu": 900.0, "cuda": 60.0},
+        gradient_checkpointing=True,
+    ),
+)
+
+CATALOGUE: Mapping[str, BaseFacts] = MappingProxyType({base.name: base for base in (STARTER, SDXL)})
+
+
+def describe(base: str) -> BaseFacts:
+    """Facts of a catalogue name, a local folder or a repository id.
+
+    A folder that makes pictures smaller than SDXL's takes the starter's profile at its own size; anything else SDXL's.
+    """
+    if base in CATALOGUE:
+        return CATALOGUE[base]
+    folder = Path(base)
+    if not folder.is_dir():
+        return replace(SDXL, name=base, title=base, repository=base, revision="", licence="see its model card")
+    native = _native_size(folder)
+    kind = SDXL if native >= 512 else STARTER
+    facts = replace(
+        kind, name=base, title=folder.name, repository="", revision="", folder=base, licence="see its model card"
+    )
+    if native in (STARTER.native, SDXL.native):
+        return facts
+    return replace(
+        facts,
+        native=native,
+        sizes=((native, native),),
+        training=replace(facts.training, resolution=native, resolutions=(native,)),
+    )
+
+
+def _native_size(folder: Path) -> int:
+    """Pixels of a side, from the configurations of the UNet and the VAE; SDXL's where they do not say."""
+    try:
+        unet = json.loads((folder / "unet" / "config.json").read_text())
+        vae = json.loads((folder / "vae" / "config.json").read_text())
+    except (OSError, ValueError):
+        return SDXL.native
+    channels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
+    return int(unet.get("sample_size") or 128) * 2 ** (len(channels) - 1)

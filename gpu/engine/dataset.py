@@ -1,0 +1,177 @@
+"""References as the trainer sees them: fitted to buckets, encoded once, with their captions' embeddings beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from gpu.engine.contract import TrainingImage
+from gpu.engine.failures import Failure, missing_file
+from gpu.engine.models import Base, Prompt
+
+MAX_RATIO = 2.0  # beyond, a picture is cropped: SDXL saw few that are longer
+Size = tuple[int, int]  # width, height
+
+
+def buckets(resolution: int, stride: int) -> list[Size]:
+    """Sizes of about `resolution`² pixels, sides multiples of `stride`, between 1:MAX_RATIO and MAX_RATIO:1.
+
+    For every width the tallest height that keeps the area (NovelAI's aspect-ratio bucketing, 2022).
+    """
+    area = resolution * resolution
+    sizes = {(resolution // stride * stride,) * 2}
+    for width in range(stride, int(resolution * MAX_RATIO) + 1, stride):
+        height = area // width // stride * stride
+        if height and max(width / height, height / width) <= MAX_RATIO:
+            sizes.add((width, height))
+    return sorted(sizes)
+
+
+def nearest_bucket(width: int, height: int, sizes: Sequence[Size]) -> Size:
+    """The size whose shape crops least; of two alike the larger one."""
+    ratio = width / height
+
+    def loss(size: Size) -> tuple[float, int]:
+        own = size[0] / size[1]
+        return round(max(own / ratio, ratio / own), 6), -size[0] * size[1]
+
+    return min(sizes, key=loss)
+
+
+def kept_share(width: int, height: int, size: Size) -> float:
+    """Share of a picture's area that a centre crop to `size` leaves, 0..1."""
+    ratio, own = width / height, size[0] / size[1]
+    return min(ratio / own, own / ratio)
+
+
+def open_reference(path: Path) -> Image.Image:
+    """An upright RGB picture. Raises Failure `missing_file` or `bad_image`."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except FileNotFoundError as error:
+        raise missing_file("A reference image", path) from error
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise Failure(
+            "bad_image",
+            "A reference image cannot be read. Remove it from the style or upload it again.",
+            detail=f"{path}: {error}",
+            retryable=False,
+        ) from error
+
+
+def fit(image: Image.Image, size: Size) -> Image.Image:
+    """Scaled to cover `size`, then cropped around its centre."""
+    return ImageOps.fit(image, size, method=Image.Resampling.LANCZOS, centering=(0.5, 0.5))
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """(3, h, w) in -1..1."""
+    array = np.asarray(image, dtype=np.float32) / 127.5 - 1
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One encoded reference. `mean` and `spread` hold its latents (1 or 2, c, h, w): as it is and, if so, flipped."""
+
+    image: str
+    size: Size
+    mean: Tensor
+    spread: Tensor | None
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures of one size: `latents` (n, c, h, w), embeddings `tokens` (n, l, d) and `pooled` (n, p)."""
+
+    size: Size
+    latents: Tensor
+    tokens: Tensor
+    pooled: Tensor
+
+
+def caption_with_trigger(caption: str, trigger_word: str) -> str:
+    return f"{caption}, {trigger_word}" if caption else trigger_word
+
+
+def encode(
+    base: Base,
+    image: TrainingImage,
+    *,
+    sizes: Sequence[Size],
+    flip: bool,
+    trigger_word: str,
+) -> tuple[Reference, float]:
+    """Encodes one reference, and says how much of its area the crop kept."""
+    picture = open_reference(Path(image.path))
+    size = nearest_bucket(*picture.size, sizes)
+    pixels = to_tensor(fit(picture, size))
+    variants = torch.stack([pixels, pixels.flip(-1)] if flip else [pixels])
+    mean, spread = base.encode(variants)
+    prompt = base.prompt(caption_with_trigger(image.caption, trigger_word))
+    reference = Reference(image=image.id, size=size, mean=mean, spread=spread, prompt=prompt)
+    return reference, kept_share(*picture.size, size)
+
+
+def draws(seed: int, of: str, number: int) -> torch.Generator:
+    """The random draws of one step or epoch: independent streams, known from their names alone."""
+    digest = hashlib.sha256(f"{seed}/{of}/{number}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
+
+
+class Order:
+    """Which references a step sees: every reference once an epoch, shuffled, a pure function of seed and step."""
+
+    def __init__(self, count: int, batch: int, seed: int) -> None:
+        self.count, self.batch, self.seed = count, batch, seed
+
+    def at(self, step: int) -> list[int]:
+        """Indices of the `batch` references of `step`, which counts from 1."""
+        first = (step - 1) * self.batch
+        return [self._epoch(place // self.count)[place % self.count] for place in range(first, first + self.batch)]
+
+    def _epoch(self, number: int) -> list[int]:
+        return torch.randperm(self.count, generator=draws(self.seed, "epoch", number)).tolist()
+
+
+def batches(
+    references: Sequence[Reference],
+    *,
+    empty: Prompt,
+    dropout: float,
+    most: int,
+    generator: torch.Generator,
+) -> Iterator[Batch]:
+    """The references of one step, grouped by size, at most `most` at a time.
+
+    Draws from `generator` in the order of the references: whether a caption is dropped (`empty` takes its place),
+    which of the flipped pair is seen, and the VAE's own noise.
+    """
+    groups: dict[Size, list[tuple[Tensor, Prompt]]] = {}
+    for reference in references:
+        dropped = torch.rand((), generator=generator).item() < dropout
+        variant = int(torch.randint(len(reference.mean), (), generator=generator))
+        latents = reference.mean[variant]
+        if reference.spread is not None:
+            noise = torch.randn(latents.shape, generator=generator)
+            latents = latents + reference.spread[variant] * noise.to(latents.device)
+        groups.setdefault(reference.size, []).append((latents, empty if dropped else reference.prompt))
+    for size, members in groups.items():
+        for start in range(0, len(members), most):
+            part = members[start : start + most]
+            yield Batch(
+                size=size,
+                latents=torch.stack([latents for latents, _ in part]),
+                tokens=torch.cat([prompt.tokens for _, prompt in part]),
+                pooled=torch.cat([prompt.pooled for _, prompt in part]),
+            )

@@ -1,0 +1,62 @@
+"""Which device this engine works on, and the lock that keeps a second engine off it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+LOCK_WAIT = 15.0  # seconds: an engine whose worker died needs ten to write its snapshot and leave
+
+
+def pick_device() -> str:
+    """`cuda:0` or `cpu`. Torch is imported only where a GPU driver is present: on a CPU the answer is immediate."""
+    wanted = os.environ.get("ENGINE_DEVICE", "")
+    if wanted:
+        return wanted
+    if not (Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists() or Path("/dev/dxg").exists()):
+        return "cpu"
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def memory_bytes(device: str) -> int:
+    """Memory of the GPU, or of the machine where there is none."""
+    if device == "cpu":
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory a job held: reserved on a GPU, resident on a CPU (of the whole process life)."""
+    if device == "cpu":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    import torch
+
+    return int(torch.cuda.max_memory_reserved(device))
+
+
+def lock_device(device: str, *, wait: float = LOCK_WAIT) -> IO[str] | None:
+    """Takes the device for this process, until it ends. None if another engine still holds it after `wait` seconds."""
+    folder = Path(os.environ.get("ENGINE_LOCK_DIR") or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = (folder / f"artistcloner-engine-{device.replace(':', '-')}.lock").open("a")
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                handle.close()
+                return None
+            time.sleep(0.2)
+        else:
+            return handle
