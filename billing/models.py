@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from accounts.models import User
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+
+from accounts.models import User
 
 
 class CreditAccount(models.Model):
@@ -13,19 +15,28 @@ class CreditAccount(models.Model):
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="credit_account")
     available = models.IntegerField(default=0)
     held = models.IntegerField(default=0)
+    # Taken back when nothing was left to take (a refunded purchase): paid by the next credits that come in.
     debt = models.IntegerField(default=0)
-    # Home: credits are counted but never block; `available` may then fall below zero.
-    unlimited = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(available__gte=0) | Q(unlimited=True), name="credit_available_not_negative"),
+            models.CheckConstraint(condition=Q(available__gte=0), name="credit_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="credit_held_not_negative"),
             models.CheckConstraint(condition=Q(debt__gte=0), name="credit_debt_not_negative"),
         ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.available} available, {self.held} held"
+
+    @property
+    def unlimited(self) -> bool:
+        """At home credits are counted but never block: what is missing for a hold is lent by the house."""
+        return not settings.BILLING
+
+    @property
+    def balance(self) -> int:
+        """Everything not yet spent; what runs now holds a part of it."""
+        return self.available + self.held
 
 
 class CreditGrant(models.Model):
@@ -40,8 +51,12 @@ class CreditGrant(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(remaining__lte=F("amount")), name="grant_remaining_within_amount")]
-        indexes = [models.Index(fields=["account", "expires_at", "id"], condition=Q(remaining__gt=0), name="grant_spendable")]
+        constraints = [
+            models.CheckConstraint(condition=Q(remaining__lte=F("amount")), name="grant_remaining_within_amount")
+        ]
+        indexes = [
+            models.Index(fields=["account", "expires_at", "id"], condition=Q(remaining__gt=0), name="grant_spendable")
+        ]
 
     def __str__(self) -> str:
         return f"{self.remaining} of {self.amount} ({self.source_ref})"
@@ -74,7 +89,7 @@ class CreditHold(models.Model):
 
 
 class HoldSlice(models.Model):
-    """How much of a hold came from which grant (none: what Home lends without a grant)."""
+    """How much of a hold came from which grant (none: what the house lends at home)."""
 
     hold = models.ForeignKey(CreditHold, on_delete=models.PROTECT, related_name="slices")
     grant = models.ForeignKey(CreditGrant, null=True, on_delete=models.PROTECT, related_name="+")
@@ -101,7 +116,11 @@ class CreditTransaction(models.Model):
     body_hash = models.CharField(max_length=64)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     job = models.UUIDField(null=True, blank=True, db_index=True)
+    hold = models.ForeignKey(CreditHold, null=True, blank=True, on_delete=models.PROTECT, related_name="transactions")
     say = models.CharField(max_length=200)
+    # What it did to everything not yet spent, and how much that was afterwards: the two figures of its line.
+    amount = models.IntegerField()
+    balance = models.IntegerField()
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
