@@ -1,5 +1,31 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+
+    def ready(self) -> None:
+        from allauth.account.signals import email_confirmed, user_signed_up
+
+        email_confirmed.connect(_proven_by_mail, dispatch_uid="accounts.proven_by_mail")
+        user_signed_up.connect(_proven_by_provider, dispatch_uid="accounts.proven_by_provider")
+        settings.CELERY_BEAT_SCHEDULE["accounts.tidy"] = {"task": "accounts.tasks.tidy", "schedule": 3600.0}
+
+
+def _proven_by_mail(email_address: Any, **kwargs: Any) -> None:
+    from accounts.signals import email_verified
+
+    email_verified.send(sender=type(email_address.user), user=email_address.user)
+
+
+def _proven_by_provider(user: Any, **kwargs: Any) -> None:
+    """Google and Discord vouch for an address at sign-up; allauth then sends no confirmation of its own."""
+    from allauth.account.models import EmailAddress
+
+    from accounts.signals import email_verified
+
+    if EmailAddress.objects.filter(user=user, verified=True).exists():
+        email_verified.send(sender=type(user), user=user)

@@ -1,0 +1,117 @@
+"""What changes a person: their profile, their standing, and accounts made from the terminal."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.handles import clean_handle, taken
+from accounts.models import ApiToken, Profile, SignInLink, User
+from accounts.signals import email_verified
+from accounts.tokens import digest
+from config.kit.errors import Refusal
+
+SIGN_IN_LINK_LASTS = timedelta(minutes=10)
+MAX_NAME, MAX_ABOUT = 80, 300
+
+
+@transaction.atomic
+def create_verified(*, email: str) -> User:
+    """An account whose address the operator vouches for: no mail is sent, and no password works until one is set."""
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise Refusal(f"{email!r} is not an email address.", code="email", field="email") from error
+    user = User.objects.create_user(email)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    audit.record(actor=None, verb="account.create", target_kind="user", target=user.public_id)
+    email_verified.send(sender=User, user=user)
+    return user
+
+
+@transaction.atomic
+def save_profile(
+    *,
+    user: User,
+    name: str | None = None,
+    handle: str | None = None,
+    about: str | None = None,
+    theme: str | None = None,
+) -> Profile:
+    """Change what is given and leave the rest; `handle=""` gives the handle back."""
+    profile, _ = Profile.objects.get_or_create(user=user)
+    if name is not None:
+        user.name = _fitting(name, MAX_NAME, "name")
+    if about is not None:
+        profile.about = _fitting(about, MAX_ABOUT, "about")
+    if theme is not None:
+        if theme not in Profile.Theme.values:
+            raise Refusal("The theme is one of: dark, light, system.", code="theme", field="theme")
+        profile.theme = theme
+    if handle is not None:
+        user.handle = clean_handle(handle, user=user)
+    try:
+        with transaction.atomic():
+            user.save(update_fields=["name", "handle"])
+    except IntegrityError as error:  # somebody took the handle since we looked
+        raise taken(user.handle or "") from error
+    profile.save()
+    return profile
+
+
+def _fitting(text: str, longest: int, field: str) -> str:
+    text = text.replace("\x00", "").strip()
+    if len(text) > longest:
+        raise Refusal(f"This has {len(text)} characters; {longest} fit.", code="too_long", field=field)
+    return text
+
+
+@transaction.atomic
+def ban(*, user: User, actor: User, reason: str) -> None:
+    """Shut a person out at once: sessions end with the next request, tokens open nothing."""
+    if user.pk == actor.pk:
+        raise Refusal("You cannot ban yourself.", code="ban_self")
+    User.objects.filter(pk=user.pk).update(state=User.State.BANNED, is_active=False)
+    user.refresh_from_db()
+    audit.record(actor=actor, verb="account.ban", target_kind="user", target=user.public_id, detail={"reason": reason})
+
+
+@transaction.atomic
+def unban(*, user: User, actor: User) -> None:
+    """Let a banned person in again; their tokens work as before."""
+    if User.objects.filter(pk=user.pk, state=User.State.BANNED).update(state=User.State.ACTIVE, is_active=True):
+        user.refresh_from_db()
+        audit.record(actor=actor, verb="account.unban", target_kind="user", target=user.public_id)
+
+
+def create_sign_in_link(*, user: User) -> str:
+    """The secret part of a link that signs this person in once, within ten minutes."""
+    if not user.is_active:
+        raise Refusal(f"{user.email} is {user.state}: nobody can sign in to that account.", code="account_state")
+    plain = secrets.token_urlsafe(32)
+    SignInLink.objects.create(user=user, hash=digest(plain), expires_at=timezone.now() + SIGN_IN_LINK_LASTS)
+    audit.record(actor=None, verb="sign_in_link.create", target_kind="user", target=user.public_id)
+    return plain
+
+
+def use_sign_in_link(*, plain: str) -> User | None:
+    """Whom the link signs in; nobody if it was used, is too old, or its account may not sign in any more."""
+    now = timezone.now()
+    good = SignInLink.objects.filter(hash=digest(plain), used_at=None, expires_at__gt=now, user__is_active=True)
+    link = good.select_related("user").first()
+    # the update decides: of two that come at once only one finds the link unused
+    if link is None or not SignInLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now):
+        return None
+    return link.user
+
+
+def token_of(*, token_id: str, user: User) -> ApiToken | None:
+    """One of this person's tokens that still works."""
+    return user.tokens.filter(public_id=token_id, revoked_at=None).first()

@@ -1,0 +1,6 @@
+"""What this room tells the rooms above it."""
+
+from django.dispatch import Signal
+
+# Sent with `user` each time an email address of theirs is proven; receivers must be harmless when called again.
+email_verified = Signal()
