@@ -131,7 +131,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {}  # each room adds its own in AppConfig
 
 MEDIA_ROOT = STATE_DIR / "media"
 STATIC_URL = "/static/"
-STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or STATE_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGE_BUCKET: str = env.str("STORAGE_BUCKET", default="")
 _file_storage: dict[str, Any] = (
@@ -139,10 +139,10 @@ _file_storage: dict[str, Any] = (
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": STORAGE_BUCKET,
-            "endpoint_url": env.str("STORAGE_ENDPOINT", default=None),
-            "region_name": env.str("STORAGE_REGION", default=None),
-            "access_key": env.str("STORAGE_ACCESS_KEY", default=None),
-            "secret_key": env.str("STORAGE_SECRET_KEY", default=None),
+            "endpoint_url": env.str("STORAGE_ENDPOINT", default="") or None,
+            "region_name": env.str("STORAGE_REGION", default="") or None,
+            "access_key": env.str("STORAGE_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("STORAGE_SECRET_KEY", default="") or None,
             "default_acl": None,
             "file_overwrite": True,
             "querystring_expire": 300,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.stack.address import Address
+from config.stack.bootstrap import has_nvidia_gpu
 from config.stack.process import MARK, Program
 from config.stack.state import ROOT, State
 
@@ -20,9 +21,12 @@ _QUIET_CELERY = ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
 def environment(state: State, address: Address, *, database_url: str, redis_url: str) -> dict[str, str]:
     """What every program and management command of this stack is given."""
+    # one engine a GPU on the whole machine; a CPU can be shared, so there the lock is the stack's own
+    lock = {} if has_nvidia_gpu() or os.environ.get("ENGINE_LOCK_DIR") else {"ENGINE_LOCK_DIR": str(state.root)}
     own_key = {} if os.environ.get("SECRET_KEY") else {"SECRET_KEY_FILE": str(state.secret_key_file())}
     return {
         **own_key,
+        **lock,
         "STATE_DIR": str(state.root),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,

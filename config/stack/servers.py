@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from config.stack.process import Program
+from config.stack.process import Program, die_with_parent
 from config.stack.state import State, Trouble
 
 LOOPBACK = "127.0.0.1"
@@ -143,7 +143,14 @@ class Postgres:
         ]
 
     def _run(self, argv: list[str], stdin: str = "") -> None:
-        answer = subprocess.run(argv, input=stdin, capture_output=True, text=True, cwd="/")
+        answer = subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            preexec_fn=lambda: die_with_parent(signal.SIGINT),
+        )
         if answer.returncode:
             raise Trouble(f"PostgreSQL could not make its data folder:\n{answer.stdout}{answer.stderr}".rstrip())
 
