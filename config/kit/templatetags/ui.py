@@ -162,3 +162,15 @@ def frames(needed: int, limit: int) -> list[dict[str, Any]]:
 def page_range(page: Page[Any]) -> list[int | str]:
     """The numbers of pages worth showing, with dots between."""
     return list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))
+
+
+@register.filter
+def split(words: str) -> list[str]:
+    """The parts of a text between its commas."""
+    return words.split(",")
+
+
+@register.simple_tag
+def static_path(*parts: str) -> str:
+    """The address of a static file whose name is put together from parts."""
+    return static("".join(parts))
