@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-_WITHOUT_SERVERS = ("architecture", "engine", "stack")  # these folders' tests touch neither database nor Redis
+_WITHOUT_SERVERS = ("architecture", "engine", "stack", "static")  # these folders' tests touch neither database nor Redis
 
 
 def pytest_configure() -> None:

@@ -20,8 +20,7 @@ class Tick:
 
 def _nice_bounds(low: float, high: float) -> tuple[float, float]:
     """Round a range outward to two significant digits, so that the axis carries short numbers."""
-    if high <= low:
-        high = low + max(abs(low), 0.01) * 0.1
+    high = max(high, low + max(abs(low), 0.01) * 0.1)  # a flat curve is drawn as one, not as its rounding errors
     unit = 10 ** math.floor(math.log10(high - low)) / 2
     return math.floor(low / unit) * unit, math.ceil(high / unit) * unit
 

@@ -6,7 +6,15 @@ from typing import Any
 
 from django import template
 from django.core.paginator import Page
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Textarea
+from django.forms import (
+    BaseForm,
+    BoundField,
+    CheckboxInput,
+    CheckboxSelectMultiple,
+    FileInput,
+    RadioSelect,
+    Textarea,
+)
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils.formats import number_format
@@ -174,3 +182,11 @@ def split(words: str) -> list[str]:
 def static_path(*parts: str) -> str:
     """The address of a static file whose name is put together from parts."""
     return static("".join(parts))
+
+
+@register.filter
+def without_placeholders(form: BaseForm | None) -> BaseForm | None:
+    """A form of a library whose placeholders only repeat its labels."""
+    for field in form.fields.values() if form else ():
+        field.widget.attrs.pop("placeholder", None)
+    return form
