@@ -5,16 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.db import transaction
+
 from accounts.models import User
 from config.kit import media
 from config.kit.errors import Conflict, Refusal
-from django.db import transaction
 from gpu import lifecycle
 from gpu.models import Job
 from styles import actions as style_actions
 from styles import rules
 from styles.models import Adapter, Style
-
 from training.models import Checkpoint, Run, RunReference
 from training.presets import SAMPLE_SEED, plan, sample_prompts
 
@@ -62,7 +62,6 @@ def start_run(*, owner: User, style: Style, purpose: str, quality: str, advanced
         )
         for ordinal, reference in enumerate(references, start=1)
     )
-    style_actions.refresh_status(style=style)
     return run
 
 
@@ -78,7 +77,7 @@ def retry_run(*, run: Run) -> Run:
 @transaction.atomic
 def choose_checkpoint(*, checkpoint: Checkpoint) -> Adapter:
     """Make the version what it was at this checkpoint, and use that version from now on."""
-    run = checkpoint.run
+    run = Run.objects.select_related("job", "adapter").get(pk=checkpoint.run_id)
     style = Style.objects.select_for_update().get(pk=run.style_id)
     if run.job.state != Job.State.SUCCEEDED:
         raise Conflict("Choose a checkpoint once the training has ended.", code="still_training")

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from accounts.idempotency import idempotent
-from config.kit import media
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from ninja import Router, Schema, Status
+
+from accounts.idempotency import idempotent
+from config.kit import media
 from gpu import lifecycle
 from gpu.api import JobOut, job_out
-from ninja import Router, Schema, Status
 from styles.models import Adapter, Style
-
 from training import actions, queries
 from training.models import Run
 

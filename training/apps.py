@@ -6,7 +6,6 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         from gpu import kinds
-
         from training.job import TRAIN_LORA
 
         kinds.register(TRAIN_LORA)

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from gpu.engine.catalogue import describe
 
+from gpu.engine.catalogue import describe
 from training import presets
 from training.models import Run
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from billing.plans import PRICES
-from config.kit import media
-from config.kit.charts import loss_chart
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+
+from billing.plans import PRICES
+from config.kit import media
 from gpu import lifecycle
 from gpu.engine.catalogue import describe
 from gpu.models import Job
-
 from training import queries
-
 from training.models import Run
 
 LOSS_EVERY = 20  # steps after which the curve is worth drawing anew
@@ -117,11 +115,10 @@ def stops_context(run: Run) -> dict[str, Any]:
 
 def loss_context(run: Run) -> dict[str, Any]:
     points = queries.loss_curve(run)
-    checkpoints = list(run.checkpoints.all())
     return {
         "run": run,
-        "chart": loss_chart(points, run.settings["steps"], [checkpoint.step for checkpoint in checkpoints]),
-        "checkpoints": checkpoints,
+        "points": points,
+        "at": [checkpoint.step for checkpoint in run.checkpoints.all()],
         "count": run.metrics.count() // LOSS_EVERY,
     }
 

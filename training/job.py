@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from billing.plans import PRICES
-from config.kit import media
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+
+from billing.plans import PRICES
+from config.kit import media
 from gpu.engine import contract
 from gpu.kinds import JobKind
 from gpu.models import Job
 from styles import actions as style_actions
-
 from training.actions import KIND, discard_files
 from training.models import Checkpoint, Metric, Run, Sample, Snapshot
 
@@ -154,8 +154,7 @@ def on_success(job: Job, done: contract.Done) -> int:
     kept = list(run.checkpoints.all())
     if not kept:
         # stopped before there was anything to keep: nothing is paid
-        style_actions.fail_adapter(adapter=run.adapter)
-        style_actions.refresh_status(style=run.style)
+        style_actions.fail_adapter(adapter=run.adapter, cancelled=True)
         return 0
     best = kept[-1]
     Checkpoint.objects.filter(pk=best.pk).update(finalist=True)
@@ -167,7 +166,6 @@ def on_success(job: Job, done: contract.Done) -> int:
         loss=best.loss,
         steps=best.step,
     )
-    style_actions.refresh_status(style=run.style)
     return PRICES["checkpoint"] * len(kept)
 
 
@@ -176,8 +174,7 @@ def on_end(job: Job) -> None:
     run = run_of(job)
     _forget_snapshot(run)
     discard_files(run)
-    style_actions.fail_adapter(adapter=run.adapter)
-    style_actions.refresh_status(style=run.style)
+    style_actions.fail_adapter(adapter=run.adapter, cancelled=job.state == Job.State.CANCELLED)
 
 
 def _forget_snapshot(run: Run) -> None:
@@ -208,4 +205,5 @@ TRAIN_LORA = JobKind(
     render=render,
     render_preview=lambda job, step, webp: "",
     describe=describe,
+    gives_way=True,
 )

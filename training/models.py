@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from config.kit.ids import PublicIdModel
 from django.db import models
+
+from config.kit.ids import PublicIdModel
 from gpu.models import Job
 from styles.models import Adapter, Reference, Style
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.conf import settings
+
 from billing.plans import PRICES
 from config.kit.errors import Refusal
-from django.conf import settings
 from gpu.engine.catalogue import QUALITIES, BaseFacts, DeviceKind, Purpose, Quality, describe
 from gpu.models import Worker
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
-from styles.models import Adapter, Style
 
+from styles.models import Adapter, Style
 from training.models import Checkpoint, Run, Sample
 
 LOSS_POINTS = 240  # more than a chart of 384 px can show

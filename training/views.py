@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from accounts.models import User
-from config.kit import media
-from config.kit.errors import Refusal
-from config.kit.rendering import page
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -16,11 +12,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from config.kit import media
+from config.kit.errors import Refusal
+from config.kit.rendering import page
 from gpu import lifecycle
 from gpu.engine.catalogue import describe
 from styles import rules
 from styles.models import Adapter, Style
-
 from training import actions, fragments, presets, queries
 from training.api import weights_name
 from training.forms import TrainForm

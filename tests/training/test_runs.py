@@ -1,0 +1,228 @@
+"""A training from the button to the version, as the database sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from billing import ledger
+from config.kit import media
+from config.kit.errors import Conflict, Refusal
+from gpu import lifecycle
+from gpu.engine import contract
+from gpu.models import Job
+from styles.models import Adapter, Style
+from tests.builders import make_user
+from tests.training.ready import checkpoint_event, done_event, make_ready_style, running_run, sample_event
+from training import actions
+from training.job import build_spec, run_of, snapshot_dir
+from training.models import Metric, Run, Snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+def deliver(job: Job, event: contract.Event) -> None:
+    assert lifecycle.deliver(job_id=job.pk, fence=job.fence, event=event)
+
+
+def test_it_holds_the_price_when_it_starts(settings: LazySettings) -> None:
+    settings.BILLING = True
+    owner = make_user()
+    ledger.grant(user=owner, amount=50, source_ref="gift", say="A gift")
+    run = actions.start_run(owner=owner, style=make_ready_style(owner), purpose="style", quality="standard")
+
+    account = ledger.account_of(owner)
+    assert run.job.price == 40
+    assert (account.available, account.held) == (10, 40)
+
+
+def test_it_starts_nothing_when_the_credits_do_not_reach(settings: LazySettings) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+
+    with pytest.raises(ledger.InsufficientCredits):
+        actions.start_run(owner=style.owner, style=style, purpose="style", quality="fine")
+    assert not Run.objects.exists()
+    assert not Adapter.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_it_refuses_a_second_run_of_the_same_style() -> None:
+    run, _job = running_run()
+
+    with pytest.raises(Conflict):
+        actions.start_run(owner=run.style.owner, style=run.style, purpose="style", quality="quick")
+
+
+def test_it_refuses_a_set_that_is_too_small() -> None:
+    style = make_ready_style(works=5)
+
+    with pytest.raises(Refusal, match="Add 15 more"):
+        actions.start_run(owner=style.owner, style=style, purpose="style", quality="quick")
+
+
+def test_it_learns_the_references_as_they_were_at_the_start() -> None:
+    run, _job = running_run()
+    first = run.style.references.first()
+    assert first is not None
+    first.caption = "something else"
+    first.save()
+    first.style.references.exclude(pk=first.pk).delete()
+
+    assert [row.caption for row in run.run_references.all()][:2] == ["subject number 1", "subject number 2"]
+    assert run.run_references.count() == 20
+
+
+def test_its_spec_puts_the_trigger_word_into_every_sample(tmp_path: Path) -> None:
+    run, job = running_run()
+    spec = build_spec(job, tmp_path)
+
+    assert isinstance(spec, contract.TrainLoraSpec)
+    assert len(spec.images) == 20
+    assert all(Path(image.path).exists() for image in spec.images)
+    assert all(run.style.trigger_word in sample.prompt for sample in spec.samples)
+    assert spec.checkpoint_steps[-1] == spec.steps
+
+
+def test_it_pays_for_the_checkpoints_that_were_finished_when_it_is_stopped(
+    settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+    ledger.grant(user=style.owner, amount=50, source_ref="gift", say="A gift")
+    _run, job = running_run(style)
+    deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+
+    assert lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job, "stopped"))
+    account = ledger.account_of(style.owner)
+    assert (account.available, account.held) == (40, 0)
+
+
+def test_it_uses_the_last_checkpoint_as_the_version(tmp_path: Path) -> None:
+    run, job = running_run()
+    for ordinal, step in ((1, 100), (2, 200)):
+        deliver(job, checkpoint_event(job, tmp_path, ordinal=ordinal, step=step))
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job))
+
+    style = Style.objects.get(pk=run.style.pk)
+    assert style.status == Style.Status.TRAINED
+    assert style.active_adapter is not None
+    assert style.active_adapter.steps == 200
+    assert media.read(style.active_adapter.key) == b"weights 2"
+
+
+def test_it_keeps_nothing_and_pays_nothing_when_it_is_stopped_before_the_first_checkpoint(
+    settings: LazySettings,
+) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+    ledger.grant(user=style.owner, amount=50, source_ref="gift", say="A gift")
+    _run, job = running_run(style)
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job, "stopped"))
+
+    account = ledger.account_of(style.owner)
+    assert (account.available, account.held) == (50, 0)
+    assert Style.objects.get(pk=style.pk).active_adapter is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_releases_the_hold_and_drops_the_files_when_training_fails(settings: LazySettings, tmp_path: Path) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+    ledger.grant(user=style.owner, amount=50, source_ref=f"gift {style.pk}", say="A gift")
+    run, job = running_run(style)
+    deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+    deliver(job, sample_event(job, tmp_path, step=100, prompt_no=0))
+    keys = [run.checkpoints.get().key, run.samples.get().key]
+    lifecycle.fail(job_id=job.pk, fence=job.fence, code="nan_loss", say="The training lost its way.")
+
+    account = ledger.account_of(style.owner)
+    assert (account.available, account.held) == (50, 0)
+    assert Style.objects.get(pk=style.pk).status == Style.Status.FAILED
+    assert [key for key in keys if media.exists(key)] == []
+
+
+def test_an_earlier_version_stays_in_use_when_a_later_run_fails(tmp_path: Path) -> None:
+    first, job = running_run()
+    deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job))
+    _second, job = running_run(first.style)
+    lifecycle.fail(job_id=job.pk, fence=job.fence, code="nan_loss", say="The training lost its way.")
+
+    style = Style.objects.get(pk=first.style.pk)
+    assert style.status == Style.Status.TRAINED
+    assert style.active_adapter == first.adapter
+
+
+def test_a_resumed_run_that_repeats_its_events_changes_nothing(tmp_path: Path) -> None:
+    run, job = running_run()
+    for _time in range(2):
+        deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+        deliver(job, sample_event(job, tmp_path, step=100, prompt_no=0))
+        deliver(job, contract.Metric(job=str(job.public_id), step=1, loss=0.5))
+
+    assert (run.checkpoints.count(), run.samples.count(), Metric.objects.count()) == (1, 1, 1)
+
+
+def test_its_snapshot_comes_back_on_another_machine(settings: LazySettings, tmp_path: Path) -> None:
+    settings.STATE_DIR = tmp_path / "here"
+    _run, job = running_run()
+    folder = snapshot_dir(job) / "000100"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text("{}")
+    deliver(job, contract.Snapshot(job=str(job.public_id), step=100, path=str(snapshot_dir(job))))
+
+    settings.STATE_DIR = tmp_path / "there"
+    build_spec(job, tmp_path / "attempt")
+    assert (snapshot_dir(job) / "000100" / "state.json").read_text() == "{}"
+
+
+def test_only_the_latest_snapshot_is_kept_and_none_after_the_end(tmp_path: Path) -> None:
+    run, job = running_run()
+    for step in (100, 200):
+        (tmp_path / "s").mkdir(exist_ok=True)
+        (tmp_path / "s" / "state.json").write_text(str(step))
+        deliver(job, contract.Snapshot(job=str(job.public_id), step=step, path=str(tmp_path / "s")))
+    assert Snapshot.objects.get(run=run).step == 200
+
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job, "stopped"))
+    assert not Snapshot.objects.exists()
+
+
+def test_a_failed_run_can_be_tried_again_with_a_hold_of_its_own(settings: LazySettings) -> None:
+    run, job = running_run()
+    lifecycle.fail(job_id=job.pk, fence=job.fence, code="nan_loss", say="The training lost its way.")
+    again = actions.retry_run(run=run_of(Job.objects.get(pk=job.pk)))
+
+    assert again.pk != run.pk
+    assert again.job.hold != run.job.hold
+    assert again.settings["steps"] == run.settings["steps"]
+
+
+def test_a_running_run_cannot_be_tried_again() -> None:
+    run, _job = running_run()
+
+    with pytest.raises(Conflict):
+        actions.retry_run(run=run_of(run.job))
+
+
+def test_the_artist_may_take_an_earlier_checkpoint(tmp_path: Path) -> None:
+    run, job = running_run()
+    for ordinal, step in ((1, 100), (2, 200)):
+        deliver(job, checkpoint_event(job, tmp_path, ordinal=ordinal, step=step))
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job))
+    adapter = actions.choose_checkpoint(checkpoint=run.checkpoints.get(ordinal=1))
+
+    assert adapter.steps == 100
+    assert media.read(adapter.key) == b"weights 1"
+    assert [checkpoint.finalist for checkpoint in run.checkpoints.all()] == [True, False]
+
+
+def test_a_checkpoint_is_not_chosen_while_the_run_goes_on(tmp_path: Path) -> None:
+    run, job = running_run()
+    deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+
+    with pytest.raises(Conflict):
+        actions.choose_checkpoint(checkpoint=run.checkpoints.get())
