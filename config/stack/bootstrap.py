@@ -111,7 +111,14 @@ def runs_supported_python(path: str) -> bool:
 
 def install_commands(uv: str | None, *, gpu: bool) -> list[list[str]]:
     """The commands that install everything: torch's CPU build first where there is no GPU, then the rest around it."""
-    installer = [uv, "pip", "install", "--python", str(PYTHON)] if uv else [str(PYTHON), "-m", "pip", "install"]
+    pip = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--no-compile",
+    ]  # most of it is never imported: Python compiles the rest
+    installer = [uv, "pip", "install", "--python", str(PYTHON)] if uv else pip
     sources = index_options() if uv else []  # pip reads its own configuration
     everything = [*installer, *sources, "-r", str(REQUIREMENTS)]
     if gpu or sys.platform != "linux":
