@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.handles import clean_handle, taken
-from accounts.models import ApiToken, Profile, SignInLink, User
+from accounts.models import Profile, SignInLink, User
 from accounts.signals import email_verified
 from accounts.tokens import digest
 from config.kit.errors import Refusal
+from config.kit.text import one_line
 
 SIGN_IN_LINK_LASTS = timedelta(minutes=10)
 MAX_NAME, MAX_ABOUT = 80, 300
@@ -48,9 +49,9 @@ def save_profile(
     """Change what is given and leave the rest; `handle=""` gives the handle back."""
     profile, _ = Profile.objects.get_or_create(user=user)
     if name is not None:
-        user.name = _fitting(name, MAX_NAME, "name")
+        user.name = one_line(name, field="name", name="The name", most=MAX_NAME)
     if about is not None:
-        profile.about = _fitting(about, MAX_ABOUT, "about")
+        profile.about = one_line(about, field="about", name="What you write about yourself", most=MAX_ABOUT)
     if theme is not None:
         if theme not in Profile.Theme.values:
             raise Refusal("The theme is one of: dark, light, system.", code="theme", field="theme")
@@ -64,13 +65,6 @@ def save_profile(
         raise taken(user.handle or "") from error
     profile.save()
     return profile
-
-
-def _fitting(text: str, longest: int, field: str) -> str:
-    text = text.replace("\x00", "").strip()
-    if len(text) > longest:
-        raise Refusal(f"This has {len(text)} characters; {longest} fit.", code="too_long", field=field)
-    return text
 
 
 @transaction.atomic
@@ -110,8 +104,3 @@ def use_sign_in_link(*, plain: str) -> User | None:
     if link is None or not SignInLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now):
         return None
     return link.user
-
-
-def token_of(*, token_id: str, user: User) -> ApiToken | None:
-    """One of this person's tokens that still works."""
-    return user.tokens.filter(public_id=token_id, revoked_at=None).first()

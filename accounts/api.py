@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Field, Router, Schema
+from ninja import Router, Schema
 from ninja.security import HttpBearer
 
 from accounts import actions, tokens, usage
@@ -51,9 +51,9 @@ class MeOut(Schema):
 class MeIn(Schema):
     """What is left out stays as it is."""
 
-    name: str | None = Field(None, max_length=actions.MAX_NAME)
-    handle: str | None = Field(None, max_length=40)
-    about: str | None = Field(None, max_length=actions.MAX_ABOUT)
+    name: str | None = None
+    handle: str | None = None
+    about: str | None = None
     theme: Literal["dark", "light", "system"] | None = None
 
 

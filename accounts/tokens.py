@@ -12,9 +12,11 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import ApiToken, User
 from config.kit.errors import Refusal
+from config.kit.text import one_line
 
 PREFIX = "ac_"  # so that a leaked token is recognised for what it is
 SHOWN = 8  # characters of it kept in the clear, to tell tokens apart; 226 bits stay secret
+MAX_NAME = 60
 MAX_TOKENS = 50  # a person who needs more has a program that leaks them
 SEEN_EVERY = timedelta(minutes=1)  # a busy program must not write a row at each call
 
@@ -26,9 +28,9 @@ def digest(plain: str) -> str:
 
 def create_token(*, user: User, name: str) -> tuple[ApiToken, str]:
     """A new token and its text, which nobody can read again."""
-    name = name.strip()
-    if not name or len(name) > 60:
-        raise Refusal("Give the token a name of 1 to 60 characters.", code="token_name", field="name")
+    name = one_line(name, field="name", name="The name", most=MAX_NAME)
+    if not name:
+        raise Refusal("Give the token a name, so that you know it again.", code="token_name", field="name")
     if user.tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise Refusal(f"You have {MAX_TOKENS} tokens. Revoke one that is not used any more.", code="token_limit")
     plain = PREFIX + secrets.token_urlsafe(32)

@@ -1,5 +1,125 @@
-"""This room's part of the public API."""
+"""Credits and plans in the public API."""
 
-from ninja import Router
+from __future__ import annotations
 
-router = Router()
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from accounts.api import caller
+from billing import ledger, plans
+from billing.models import CreditTransaction, Entitlement
+from billing.queries import entries_of, page_of, spent
+
+PAGE, MAX_PAGE = 50, 200
+router = Router(tags=["credits"])
+
+
+class CreditsOut(Schema):
+    """`unlimited`: at home credits are counted but never block."""
+
+    available: int
+    held: int
+    debt: int
+    spent: int
+    unlimited: bool
+    plan: str
+    renews_at: datetime | None
+
+
+class EntryOut(Schema):
+    """`amount` is what it did to the balance, which is everything not yet spent; `held` is what a hold sets aside."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    amount: int
+    balance: int
+    held: int
+    say: str
+    job: UUID | None
+
+
+class EntryPage(Schema):
+    """`next` is the `cursor` of the following page, null on the last."""
+
+    items: list[EntryOut]
+    next: str | None
+
+
+class PlanOut(Schema):
+    slug: str
+    name: str
+    cents_a_month: int
+    credits: int
+    max_styles: int | None
+    max_steps: int
+    visible_mark: bool
+    video: bool
+    queue: str
+
+
+class PackOut(Schema):
+    credits: int
+    cents: int
+
+
+class PriceOut(Schema):
+    slug: str
+    name: str
+    note: str
+    credits: int
+
+
+class PlansOut(Schema):
+    billing: bool
+    plans: list[PlanOut]
+    packs: list[PackOut]
+    prices: list[PriceOut]
+
+
+@router.get("/credits", response=CreditsOut)
+def my_credits(request: HttpRequest) -> CreditsOut:
+    user = caller(request)
+    account = ledger.account_of(user)
+    entitlement = Entitlement.objects.filter(user=user).first()
+    return CreditsOut(
+        available=account.available,
+        held=account.held,
+        debt=account.debt,
+        spent=spent(user),
+        unlimited=account.unlimited,
+        plan=plans.plan_of(user).slug,
+        renews_at=entitlement.renews_at if entitlement else None,
+    )
+
+
+@router.get("/credits/entries", response=EntryPage)
+def my_entries(request: HttpRequest, cursor: str = "", limit: int = PAGE) -> EntryPage:
+    page = page_of(entries_of(caller(request)), cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
+    return EntryPage(items=[_entry(row) for row in page.items], next=page.next or None)
+
+
+@router.get("/plans", response=PlansOut, auth=None)
+def all_plans(request: HttpRequest) -> dict[str, Any]:
+    """What there is and what it costs; at home the one plan that has no limits."""
+    on_offer = list(plans.PLANS.values()) if plans.billing_is_on() else [plans.HOME]
+    packs = plans.PACKS if plans.billing_is_on() else []
+    return {"billing": plans.billing_is_on(), "plans": on_offer, "packs": packs, "prices": plans.TOOLS}
+
+
+def _entry(row: CreditTransaction) -> EntryOut:
+    held = row.hold.amount if row.hold and row.kind == CreditTransaction.Kind.HOLD else 0
+    return EntryOut(
+        id=row.public_id,
+        at=row.at,
+        kind=row.kind,
+        amount=row.amount,
+        balance=row.balance,
+        held=held,
+        say=row.say,
+        job=row.job,
+    )

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import User
+from config.kit.ids import PublicIdModel
 
 
 class CreditAccount(models.Model):
@@ -99,7 +100,7 @@ class HoldSlice(models.Model):
         return f"{self.amount} of {self.grant_id or 'home'}"
 
 
-class CreditTransaction(models.Model):
+class CreditTransaction(PublicIdModel):
     """One effect, one key. The same key with another body is an error; its entries sum to zero."""
 
     class Kind(models.TextChoices):

@@ -35,6 +35,10 @@ class Plan:
         return _TIERS[self.queue]
 
     @property
+    def is_free(self) -> bool:
+        return self.cents_a_month == 0
+
+    @property
     def price(self) -> str:
         return dollars(self.cents_a_month)
 
@@ -82,9 +86,14 @@ TOOLS = [
 FREE_CREDITS = PLANS["free"].credits
 
 
+def billing_is_on() -> bool:
+    """Whether plans and balances decide here; else this is a home."""
+    return bool(settings.BILLING)
+
+
 def plan_of(user: User) -> Plan:
     """The plan that decides today: *Home* where billing is off, else the entitlement's, else Free."""
-    if not settings.BILLING:
+    if not billing_is_on():
         return HOME
     entitlement = Entitlement.objects.filter(user=user).first()
     return PLANS.get(entitlement.plan, PLANS["free"]) if entitlement else PLANS["free"]

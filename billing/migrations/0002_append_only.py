@@ -42,6 +42,6 @@ drop function billing_refuse_change();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_balance_and_debt")]
+    dependencies = [("billing", "0001_initial")]
 
     operations = [migrations.RunSQL(APPEND_ONLY + SUMS_TO_ZERO, NO_TRIGGERS)]

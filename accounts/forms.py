@@ -1,0 +1,38 @@
+"""What the settings ask. The rules are in the actions; a refusal comes back to its field."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actions import MAX_ABOUT, MAX_NAME
+from accounts.tokens import MAX_NAME as MAX_TOKEN_NAME
+
+
+class ProfileForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name", "maxlength": MAX_NAME}),
+    )
+    handle = forms.CharField(
+        label=_("Handle"),
+        required=False,
+        widget=forms.TextInput(attrs={"class": "input mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    about = forms.CharField(
+        label=_("About you"),
+        required=False,
+        help_text=_("300 characters at most."),
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": MAX_ABOUT}),
+    )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name of the token"),
+        required=False,  # the action says it better
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Name, for you"), "size": 24, "maxlength": MAX_TOKEN_NAME, "autocomplete": "off"}
+        ),
+    )

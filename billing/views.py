@@ -1,0 +1,83 @@
+"""What a person has, where it went, and what things cost."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
+
+from accounts.models import User
+from billing import ledger, plans, queries
+from billing.models import Entitlement
+from billing.sentences import told
+from config.kit.rendering import page
+
+LINES = 25  # on one page of the ledger
+
+
+@require_GET
+@login_required
+def credits_page(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    user = request.user
+    lines = queries.page_of(queries.lines_of(user), cursor=request.GET.get("cursor", ""), size=LINES)
+    month = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    days = queries.spent_each_day(user, month, monthrange(month.year, month.month)[1])
+    context = {
+        "account": ledger.account_of(user),
+        "plan": plans.plan_of(user),
+        "entitlement": Entitlement.objects.filter(user=user).first(),
+        "month": month,
+        "days": days,
+        "looks": {"credits": ""},
+        "spent_this_month": queries.spent(user, month),
+        "spent_in_all": queries.spent(user),
+        "lines": [told(row) for row in lines.items],
+        "next": lines.next,
+        "is_first_page": "cursor" not in request.GET,
+    }
+    return page(request, "billing/credits.html", context, part="ledger")
+
+
+@require_GET
+def pricing(request: HttpRequest) -> HttpResponse:
+    mine = plans.plan_of(request.user).slug if isinstance(request.user, User) else ""
+    context = {
+        "plans": [_offer(plan, mine) for plan in plans.PLANS.values()],
+        "packs": plans.PACKS,
+        "tools": plans.TOOLS,
+    }
+    return render(request, "billing/pricing.html", context)
+
+
+def _offer(plan: plans.Plan, mine: str) -> dict[str, Any]:
+    """A plan as its column says it; only what is built is promised."""
+    credits = {"n": f"{plan.credits:,}"}
+    facts = [
+        _("%(n)s credits to begin with") % credits if plan.is_free else _("%(n)s credits a month") % credits,
+        ngettext("%(n)d style", "%(n)d styles", plan.max_styles) % {"n": plan.max_styles}
+        if plan.max_styles
+        else _("as many styles as you like"),
+        _("up to %(n)d steps") % {"n": plan.max_steps},
+        _("a visible mark on pictures") if plan.visible_mark else _("no mark"),
+    ]
+    if plan.queue != "standard":
+        facts.append(_("first in the queue") if plan.queue == "first" else _("priority in the queue"))
+    return {
+        "key": plan.slug,
+        "name": plan.name,
+        "say": plan.pitch,
+        "price": plan.price,
+        "facts": facts,
+        "mine": plan.slug == mine,
+        "url": reverse("account_signup") if plan.is_free and not mine else "",
+        "action": _("Start free"),
+    }
