@@ -57,7 +57,7 @@ class Postgres:
         unfinished.mkdir(mode=0o700)
         owner = _server_user(self._state.root)
         if owner is not None:
-            os.chown(unfinished, owner.pw_uid, owner.pw_gid)
+            os.chown(unfinished, *owner)
         become = self._become(unfinished)
         options = ["-U", "postgres", "--auth-local=reject", "--auth-host=scram-sha-256", "--encoding=UTF8"]
         options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same on every machine
@@ -131,7 +131,7 @@ class Postgres:
                 "PostgreSQL does not run as root and `setpriv` (package util-linux) is missing here. "
                 "Start as an ordinary user, or give a database by DATABASE_URL."
             )
-        prefix = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--nnp"]
+        prefix = [setpriv, f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", "--nnp"]
         prefix += ["--pdeathsig", "INT"]  # becoming someone else forgets what the supervisor asked for
         reachable = ["sh", "-c", 'test -x "$1" && "$2" --version', "sh", str(data), str(self._bin / "postgres")]
         if subprocess.run([*prefix, *reachable], capture_output=True).returncode == 0:
@@ -208,18 +208,18 @@ def free_port() -> int:
     raise Trouble("No free port was found on this machine's loopback address.")
 
 
-def _server_user(data: Path) -> pwd.struct_passwd | None:
-    """Whom root lets PostgreSQL run as: the owner of the data if that is someone, else `nobody`."""
+def _server_user(folder: Path) -> tuple[int, int] | None:
+    """User and group that root lets PostgreSQL run as: the folder's owner if that is someone, else `nobody`."""
     if os.geteuid() != 0:
         return None
-    owner = data.stat().st_uid
+    facts = folder.stat()
     try:
-        return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
-    except KeyError as error:
-        raise Trouble(
-            "PostgreSQL does not run as root and no other user is known here. "
-            "Start as an ordinary user, or give a database by DATABASE_URL."
-        ) from error
+        if facts.st_uid and pwd.getpwuid(facts.st_uid):  # a user without a name could not make a cluster
+            return facts.st_uid, facts.st_gid
+    except KeyError:
+        pass
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
 
 
 def _package_folder(name: str) -> Path | None:
