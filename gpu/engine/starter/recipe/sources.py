@@ -32,7 +32,7 @@ SOURCES = (
     Source("firefox", "@iconify-json/fxemoji", "1.2.2", "Apache-2.0", "FxEmojis, © Mozilla Foundation"),
     Source("flat", "@iconify-json/fluent-emoji-flat", "1.2.6", "MIT", "Fluent Emoji, © Microsoft Corporation"),
     Source("twemoji", "@iconify-json/twemoji", "1.2.5", "CC-BY-4.0", "Twemoji, © Twitter, Inc. and other contributors"),
-    Source("emojione", "@iconify-json/emojione", "1.2.3", "CC-BY-4.0", "EmojiOne 2.3, © Ranks.com Inc."),
+    Source("emojione", "@iconify-json/emojione", "1.2.3", "CC-BY-4.0", "Emoji One 2.3, © Emoji One, kept by EmojiTwo"),
     Source("streamline", "@iconify-json/streamline-emojis", "1.2.4", "CC-BY-4.0", "Streamline Emojis, © Streamline"),
     Source("openmoji", "@iconify-json/openmoji", "1.2.29", "CC-BY-SA-4.0", "OpenMoji, © the OpenMoji project", True),
     Source("stencil", "@iconify-json/fluent-emoji-high-contrast", "1.2.6", "MIT", "Fluent Emoji, © Microsoft", True),

@@ -10,7 +10,6 @@ stable checkpoint stays as it was, so that a later day can train on.
 
 import argparse
 import copy
-import itertools
 import json
 import logging
 import os
@@ -31,13 +30,13 @@ from . import captions, crew, model, prepare, schedule, sources
 
 log = logging.getLogger(__name__)
 
-MEMBER_BATCH = 24
+MEMBER_BATCH = 16
 BASE_RATE = 1e-3
 WARMUP_STEPS = 200
 SILENT_SHARE = 0.06
 """Text replaced by zeros, which is what SDXL's pipeline feeds for an empty negative prompt."""
-PLAIN_SHARE = 0.65
-"""Pictures on white among those seen; the rest have a coloured ground."""
+SHARES = {"as drawn": 0.5, "moved": 0.2, "coloured": 0.3}
+"""How often each kind of picture is seen: mostly the icon in its place, which is quickest to learn."""
 EMA_LIMIT = 0.999
 SAVE_SECONDS = 180
 REPORT_STEPS = 100
@@ -49,28 +48,31 @@ class Pictures:
     def __init__(self, path: Path, subjects: dict[str, str], rng: Random) -> None:
         self.latents, self.rows = prepare.read(path)
         self.subjects, self.rng = subjects, rng
-        plain = [number for number, row in enumerate(self.rows) if row.background == "white"]
-        coloured = [number for number, row in enumerate(self.rows) if row.background != "white"]
-        self._plain, self._coloured = self._endless(plain), self._endless(coloured)
+        kinds: dict[str, list[int]] = {kind: [] for kind in SHARES}
+        for number, row in enumerate(self.rows):
+            if row.code in subjects:
+                kinds[kind_of(row)].append(number)
+        self._kinds = {kind: self._endless(numbers) for kind, numbers in kinds.items()}
 
     def _endless(self, numbers: list[int]) -> Iterator[int]:
-        for _ in itertools.count():
+        while True:
             self.rng.shuffle(numbers)
             yield from list(numbers)
 
     def draw(self, count: int) -> tuple[torch.Tensor, list[str]]:
         """Latents [count, 8, 16, 16] and their captions."""
-        numbers = [next(self._plain if self.rng.random() < PLAIN_SHARE else self._coloured) for _ in range(count)]
-        texts = [
-            captions.caption(
-                self.rng,
-                name=self.subjects[self.rows[number].code],
-                style=self.rows[number].style,
-                background=self.rows[number].background,
-            )
-            for number in numbers
-        ]
-        return self.latents[numbers].float(), texts
+        kinds = self.rng.choices(list(SHARES), weights=list(SHARES.values()), k=count)
+        numbers = [next(self._kinds[kind]) for kind in kinds]
+        return self.latents[numbers].float(), [self._caption(self.rows[number]) for number in numbers]
+
+    def _caption(self, row: prepare.Row) -> str:
+        return captions.caption(self.rng, name=self.subjects[row.code], style=row.style, background=row.background)
+
+
+def kind_of(row: prepare.Row) -> str:
+    if row.background != "white":
+        return "coloured"
+    return "moved" if row.variant else "as drawn"
 
 
 class State:
