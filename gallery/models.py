@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from accounts.models import User
-from config.kit.ids import PublicIdModel
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
+from django.utils.text import slugify
+
+from accounts.models import User
+from config.kit.ids import PublicIdModel
+from gallery.queries import ArtworkQuerySet
 from styles.models import Adapter, Style
 
 
@@ -45,13 +50,30 @@ class Artwork(PublicIdModel):
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[ArtworkQuerySet] = ArtworkQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
         indexes = [
-            models.Index(fields=["owner", "-created_at", "-id"], condition=Q(deleted_at__isnull=True), name="artwork_wall"),
+            models.Index(
+                fields=["owner", "-created_at", "-public_id"],
+                condition=Q(deleted_at__isnull=True),
+                name="artwork_wall",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.prompt[:60] or str(self.public_id)
+
+    @property
+    def says(self) -> str:
+        """What is to be seen: the owner's words, else the prompt."""
+        return self.alt_text or self.prompt
+
+    @property
+    def filename(self) -> str:
+        """For downloads: the first words of the prompt and the seed."""
+        words = "-".join(slugify(self.prompt).split("-")[:6])
+        return f"{words or 'picture'}-{self.seed}.png"
 
 
 class ArtworkStyle(models.Model):

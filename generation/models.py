@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from django.db import models
+
 from accounts.models import User
 from config.kit.ids import PublicIdModel
-from django.db import models
 from gallery.models import Artwork
+from generation.queries import OutputQuerySet, RequestQuerySet
 from gpu.models import Job
 from styles.models import Adapter, Style
 
@@ -15,6 +19,7 @@ class Request(PublicIdModel):
     tool = models.CharField(max_length=40)
     prompt = models.TextField()
     enhanced_prompt = models.TextField(blank=True)
+    full_prompt = models.TextField()  # what the engine is told: with the styles' trigger words
     negative_prompt = models.TextField(blank=True)
     params = models.JSONField()  # base, width, height, steps, guidance, count and the tool's own options
     seed = models.PositiveBigIntegerField()
@@ -22,8 +27,10 @@ class Request(PublicIdModel):
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[RequestQuerySet] = RequestQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
-        indexes = [models.Index(fields=["owner", "-created_at"])]
+        indexes = [models.Index(fields=["owner", "-created_at", "-public_id"])]
 
     def __str__(self) -> str:
         return self.prompt[:60]
@@ -52,6 +59,10 @@ class Output(PublicIdModel):
     # The latest try; a retry is a new job with a new hold.
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="output")
     artwork = models.OneToOneField(Artwork, null=True, blank=True, on_delete=models.SET_NULL, related_name="output")
+    # Where the current attempt laid its file, on a disk of the worker's; read once, when the job succeeds.
+    file = models.CharField(max_length=500, blank=True)
+
+    objects: ClassVar[OutputQuerySet] = OutputQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["ordinal"]

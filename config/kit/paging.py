@@ -39,6 +39,11 @@ def cursor_of(row: Any) -> str:
     return f"{(row.created_at - _EPOCH) // _MICROSECOND}-{row.public_id.hex}"
 
 
+def time_of(cursor: str) -> datetime.datetime:
+    """When the last row before `cursor`'s page was made."""
+    return _read(cursor)[0]
+
+
 def _read(cursor: str) -> tuple[datetime.datetime, uuid.UUID]:
     at, _, public_id = cursor.partition("-")
     try:

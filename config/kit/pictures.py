@@ -22,11 +22,11 @@ HASH_SAMPLE = 32
 
 @dataclass(frozen=True)
 class Facts:
-    """`thumb` is a WebP file, `blur` a data URI, `tone` “#rrggbb”, `phash` 64 bits as a signed integer."""
+    """`size` is in bytes, `thumb` a WebP file, `blur` a data URI, `tone` “#rrggbb”, `phash` 64 bits, signed."""
 
     width: int
     height: int
-    bytes: int
+    size: int
     sha256: str
     phash: int
     tone: str
@@ -41,7 +41,7 @@ def facts(content: bytes, *, xmp: bytes = b"") -> Facts:
     return Facts(
         width=picture.width,
         height=picture.height,
-        bytes=len(content),
+        size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         phash=perceptual_hash(picture),
         tone=tone(picture),
@@ -82,7 +82,8 @@ def perceptual_hash(picture: Image.Image) -> int:
 def _cosines(samples: int, frequencies: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Rows of the DCT-II, shape (frequencies, samples)."""
     at = (np.arange(samples) + 0.5) * np.pi / samples
-    return np.cos(np.outer(np.arange(frequencies), at))
+    waves: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.cos(np.outer(np.arange(frequencies), at))
+    return waves
 
 
 def _webp(picture: Image.Image, *, quality: int, xmp: bytes = b"") -> bytes:

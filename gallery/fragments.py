@@ -1,0 +1,22 @@
+"""Pictures on a wall, rendered without a request."""
+
+from __future__ import annotations
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from config.kit import media
+from gallery.models import Artwork
+
+
+def tile(artwork: Artwork, *, id: str = "", select: bool = False, eager: bool = False) -> SafeString:
+    """One picture of the wall, `#artwork-<id>` unless another id is given."""
+    context = {
+        "artwork": artwork,
+        "id": id or f"artwork-{artwork.public_id}",
+        "src": media.signed_url(artwork.thumb_key),
+        "select": str(artwork.public_id) if select else "",
+        "eager": eager,
+        "caption": ", ".join(link.style.name for link in artwork.style_links.all()),
+    }
+    return render_to_string("gallery/_tile.html", context)

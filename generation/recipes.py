@@ -1,0 +1,71 @@
+"""Recipes: the one that goes with a picture, and the one that fills the form again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gallery.models import Artwork
+from generation.models import Output, Request
+from gpu.engine import catalogue
+
+
+def recipe_of_output(output: Output, *, seconds: float, paid: int) -> dict[str, Any]:
+    """All that made this picture, as it is kept, shown and laid into the file."""
+    request = output.request
+    params = request.params
+    return {
+        "tool": request.tool,
+        "model": _model(params["base"]),
+        "prompt": request.full_prompt,
+        "negative_prompt": request.negative_prompt,
+        "width": params["width"],
+        "height": params["height"],
+        "steps": params["steps"],
+        "guidance": params["guidance"],
+        "seed": output.seed,
+        "styles": [
+            {
+                "id": str(link.style.public_id),
+                "name": link.style.name,
+                "version": link.adapter.number,
+                "weight": link.weight,
+                "trigger_word": link.style.trigger_word,
+                "sha256": link.adapter.sha256,
+            }
+            for link in request.styles.all()
+        ],
+        "seconds": round(seconds, 1),
+        "paid": paid,
+    }
+
+
+def recipe_of_request(request: Request) -> dict[str, Any]:
+    """What was asked for, in the words of `create_request`."""
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        **{name: request.params[name] for name in ("width", "height", "steps", "guidance", "count")},
+        "styles": [
+            {"id": str(link.style.public_id), "version": link.adapter.number, "weight": link.weight}
+            for link in request.styles.all()
+        ],
+    }
+
+
+def recipe_of_artwork(artwork: Artwork) -> dict[str, Any]:
+    """The recipe of one picture with its own seed, so that it comes out the same."""
+    kept = artwork.recipe
+    asked = {name: kept[name] for name in ("negative_prompt", "width", "height", "steps", "guidance") if name in kept}
+    return {
+        **asked,
+        "prompt": artwork.prompt,
+        "seed": artwork.seed,
+        "count": 1,
+        "styles": [{name: style[name] for name in ("id", "version", "weight")} for style in kept.get("styles", [])],
+    }
+
+
+def _model(base: str) -> str:
+    """A name for the base that says nothing of this machine's folders."""
+    facts = catalogue.describe(base)
+    return facts.title if facts.folder and base not in catalogue.CATALOGUE else facts.name

@@ -1,0 +1,138 @@
+"""The create page: the dock, and the wall on which pictures form."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from config.kit.errors import Refusal
+from config.kit.paging import page_of
+from config.kit.rendering import page
+from generation import actions, fragments
+from generation.dock import asked, dock, posted, row_of
+from generation.models import Output, Request
+from generation.recipes import recipe_of_request
+from generation.tools.text_to_image import NAME
+from styles.models import Style
+
+PAGE = 8  # batches
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def create(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _ask(request)
+    cursor = request.GET.get("before", "")
+    context = {**dock(_user(request), asked(_user(request), request.GET)), **_wall(_user(request), cursor)}
+    return page(request, "generation/create.html", context, part="older" if cursor else None)
+
+
+def _ask(request: HttpRequest) -> HttpResponse:
+    user, data = _user(request), posted(request.POST)
+    htmx = bool(getattr(request, "htmx", False))
+    try:
+        made = actions.create_request(owner=user, tool=NAME, data=data)
+    except Refusal as refusal:
+        context: dict[str, Any] = {"error": refusal}
+        if htmx:  # 422 whatever the cause: the page then shows the sentence beside the button
+            return render(request, "generation/create.html#refused", context, status=422)
+        context |= {**dock(user, data), **_wall(user, "")}
+        return render(request, "generation/create.html", context, status=refusal.status)
+    if not htmx:
+        return redirect(f"{reverse('generation:create')}#batch-{made.public_id}")
+    return _answer(request, made)
+
+
+@require_GET
+@login_required
+def style_row(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
+    """One more style in the mix."""
+    style = get_object_or_404(Style.objects.owned_by(_user(request)), public_id=style_id)
+    return render(request, "generation/_style_row.html", {"row": row_of(style)})
+
+
+@require_GET
+@login_required
+def head(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+    return HttpResponse(fragments.head(_own_request(request, request_id)))
+
+
+@require_GET
+@login_required
+def output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
+    return HttpResponse(fragments.picture(_own_output(request, output_id)))
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+    own = _own_request(request, request_id)
+    actions.cancel_request(request=own)
+    return HttpResponse(fragments.batch(_fresh(own)))
+
+
+@require_POST
+@login_required
+def retry(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+    own = actions.retry_request(request=_own_request(request, request_id))
+    return HttpResponse(fragments.batch(_fresh(own)))
+
+
+@require_POST
+@login_required
+def again(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+    """The same recipe with new seeds."""
+    own = _own_request(request, request_id)
+    made = actions.create_request(owner=own.owner, tool=own.tool, data=recipe_of_request(own))
+    return _answer(request, made)
+
+
+@require_POST
+@login_required
+def cancel_output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
+    own = _own_output(request, output_id)
+    actions.cancel_output(output=own)
+    return HttpResponse(fragments.picture(_own_output(request, output_id)))
+
+
+@require_POST
+@login_required
+def retry_output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
+    actions.retry_output(output=_own_output(request, output_id))
+    return HttpResponse(fragments.picture(_own_output(request, output_id)))
+
+
+def _wall(user: User, cursor: str) -> dict[str, Any]:
+    shown = page_of(Request.objects.owned_by(user).whole(), cursor=cursor, size=PAGE)
+    older = f"{reverse('generation:create')}?before={shown.next}" if shown.next else ""
+    return {"batches": [fragments.batch(one) for one in shown.items], "older": older, "first": not cursor}
+
+
+def _answer(request: HttpRequest, made: Request) -> HttpResponse:
+    """The new batch, which the page puts first."""
+    return render(request, "generation/create.html#made", {"batch": fragments.batch(_fresh(made))})
+
+
+def _fresh(request: Request) -> Request:
+    return Request.objects.whole().get(pk=request.pk)
+
+
+def _own_request(request: HttpRequest, request_id: uuid.UUID) -> Request:
+    return get_object_or_404(Request.objects.owned_by(_user(request)).whole(), public_id=request_id)
+
+
+def _own_output(request: HttpRequest, output_id: uuid.UUID) -> Output:
+    return get_object_or_404(Output.objects.owned_by(_user(request)).whole(), public_id=output_id)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # every view here asks for a person
+    return request.user
