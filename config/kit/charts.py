@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 WIDTH, HEIGHT = 384, 168
-LEFT, TOP, BOTTOM = 34, 12, 147
+LEFT, TOP, BOTTOM = 42, 12, 147
 SMOOTHING = 0.9  # the curve one reads is a running mean; the raw losses stay behind it, faint
 
 

@@ -13,7 +13,7 @@ attach("[data-dock]", (dock) => {
     const data = new FormData(dock), count = Number(data.get("count") ?? 1);
     const price = count * Number(words.unitPrice), after = Number(words.available) - price;
     put("label", fill(words.sayCreate, { n: count }));
-    put("word", of("sayPicture", count));
+    put("word", `\u00a0${of("sayPicture", count).trim()}`);
     put("price", of("sayCredit", price));
     if (words.available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
     const short = dock.querySelector("[data-short]");

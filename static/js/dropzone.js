@@ -22,8 +22,8 @@ attach("[data-dropzone]", (zone) => {
 
   for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
   for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => { event.preventDefault(); add(event.dataTransfer.files); });
-  input.addEventListener("change", () => { add(input.files); input.value = ""; });
+  zone.addEventListener("drop", (event) => { event.preventDefault(); add([...event.dataTransfer.files]); });
+  input.addEventListener("change", () => { add([...input.files]); input.value = ""; });  // a copy: the list is live
   document.addEventListener("htmx:load", tally);
   addEventListener("beforeunload", (event) => { if (travelling) event.preventDefault(); });
   tally();
@@ -43,7 +43,7 @@ attach("[data-dropzone]", (zone) => {
     const wrong = whatIsWrong(file, shown ? Math.min(picture.naturalWidth, picture.naturalHeight) : Infinity);
     if (wrong && small) return refuse(file.name, wrong);
     const frame = nextFrame();
-    if (shown) frame.querySelector(".picture").replaceChildren(picture);
+    if (shown) frame.querySelector(".picture > .icon").replaceWith(picture);
     frame.querySelector("[data-name]").textContent = file.name;
     if (wrong) return refuseFrame(frame, wrong);
     waiting.push({ file, frame });

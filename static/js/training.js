@@ -88,6 +88,6 @@ attach("[data-training]", (root) => {
   }
 
   new MutationObserver(keepUp).observe(scrubber, { childList: true });
-  new MutationObserver(follow).observe($(".watch-side"), { childList: true });
+  if ($(".watch-side")) new MutationObserver(follow).observe($(".watch-side"), { childList: true });
   keepUp();
 });

@@ -49,6 +49,12 @@ def test_a_template_parses_and_keeps_its_comments_to_itself(path: Path) -> None:
     assert all("#}" in line for line in text.splitlines() if "{#" in line)
 
 
+@pytest.mark.parametrize("path", TEMPLATES, ids=NAMES)
+def test_every_static_file_a_template_names_exists(path: Path) -> None:
+    named = re.findall(r"""{%\s*static\s+["']([^"']+)["']""", path.read_text())
+    assert [name for name in named if not (ROOT / "static" / name).exists()] == []
+
+
 def test_the_rules_find_what_they_forbid() -> None:
     assert STYLE.search('<p class="a" style="color: red">')
     assert HANDLER.search('<button type="button" onclick="go()">')
