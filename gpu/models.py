@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import uuid
 
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
 from accounts.models import User
 from billing.models import CreditHold
 from config.kit.ids import PublicIdModel
-from django.db import models
-from django.db.models import Q
+from gpu.queries import JobQuerySet
 
 
 class Worker(models.Model):
     """One process that owns one engine. A new start is a new `boot_id`."""
 
     boot_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    # The locked place in STATE_DIR it works from: whoever holds the lock knows that its predecessors there are dead.
+    seat = models.UUIDField(default=uuid.uuid4, db_index=True)
     name = models.CharField(max_length=120)
     device = models.CharField(max_length=120, blank=True)
     profile = models.CharField(max_length=20, blank=True)
+    # What its engine has loaded, in the words of `Job.affinity`.
+    loaded = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField()
+    # When it last heard the doorbell; a live worker that hears nothing works on, but ten seconds late.
+    heard_at = models.DateTimeField(null=True, blank=True)
     draining_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
@@ -52,11 +61,15 @@ class Job(PublicIdModel):
     hold = models.OneToOneField(CreditHold, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     price = models.PositiveIntegerField(default=0)
 
+    # Tries that ended badly, whoever was at fault; among them those whose worker or engine was lost.
     attempts = models.PositiveSmallIntegerField(default=0)
     lost = models.PositiveSmallIntegerField(default=0)
     fence = models.PositiveIntegerField(default=0)
     worker = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     lease_until = models.DateTimeField(null=True, blank=True)
+    # Its place in the line: when it was asked for, or when it last gave way to somebody.
+    queued_at = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     stop_at = models.DateTimeField(null=True, blank=True)
     cancel_at = models.DateTimeField(null=True, blank=True)
@@ -76,10 +89,13 @@ class Job(PublicIdModel):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = JobQuerySet.as_manager()
+
     class Meta:
         indexes = [
-            models.Index(fields=["tier", "created_at"], condition=Q(state="queued"), name="job_queue"),
+            models.Index(fields=["queued_at"], condition=Q(state="queued"), name="job_queue"),
             models.Index(fields=["lease_until"], condition=Q(state="running"), name="job_leases"),
+            models.Index(fields=["claimed_at"], name="job_claims"),
             models.Index(fields=["owner", "-created_at"]),
         ]
         constraints = [
@@ -107,6 +123,9 @@ class JobEvent(models.Model):
     fence = models.PositiveIntegerField()
     note = models.CharField(max_length=200, blank=True)
     at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.from_state or 'new'} → {self.to_state}"

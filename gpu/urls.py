@@ -1,4 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from gpu import views
 
 app_name = "gpu"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.jobs, name="jobs"),
+    path("<uuid:job_id>/row/", views.row, name="row"),
+    path("<uuid:job_id>/cancel/", views.cancel, name="cancel"),
+    path("<uuid:job_id>/stop/", views.stop, name="stop"),
+]

@@ -147,6 +147,12 @@ class Hello(Plain):
     memory_bytes: int = 0
 
 
+class Pong(Plain):
+    """The answer to a ping: the process lives, however long its job is silent."""
+
+    event: Literal["pong"] = "pong"
+
+
 class Phase(Plain):
     event: Literal["phase"] = "phase"
     job: str
@@ -255,7 +261,19 @@ class Error(Plain):
 
 
 Event = Annotated[
-    Hello | Phase | Progress | Metric | Preview | Bucket | Sample | Snapshot | Checkpoint | Artifact | Done | Error,
+    Hello
+    | Pong
+    | Phase
+    | Progress
+    | Metric
+    | Preview
+    | Bucket
+    | Sample
+    | Snapshot
+    | Checkpoint
+    | Artifact
+    | Done
+    | Error,
     Field(discriminator="event"),
 ]
 

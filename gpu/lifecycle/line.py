@@ -1,0 +1,108 @@
+"""Who is next. The claim takes the first of this order, and the place shown to people is counted in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, Q
+from django.db.models.functions import Now
+
+from gpu import kinds
+from gpu.models import Job, Worker
+
+# Who has waited this long goes first, whatever their plan: a picture is looked forward to, a training is come back to.
+PATIENCE = timedelta(seconds=60)
+LONG_PATIENCE = timedelta(minutes=10)
+# What a better plan is worth among those who have all waited too long.
+TIER_WORTH = timedelta(seconds=60)
+# A job may be overtaken by this much, to spare the engine a change of styles.
+WINDOW = timedelta(seconds=5)
+# How long a started job counts against its artist's next one.
+RECENT = timedelta(seconds=60)
+# Artists are weighed against each other among the first so many; behind them the line is by age.
+LOOK_AHEAD = 200
+
+SEEN_RECENTLY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A queued job as far as the order is concerned. `level` 0 has waited too long; others stand by tier."""
+
+    pk: int
+    owner: int
+    level: int
+    came: float  # seconds; a better plan counts as having come earlier
+    affinity: str
+
+
+def line(waiting: list[Waiting], *, loaded: str, taken: Mapping[int, int]) -> Iterator[Waiting]:
+    """The jobs in the order in which one worker would take them.
+
+    `loaded` is the affinity of what the engine has in memory, `taken` how many jobs each artist has had lately.
+    """
+    left = sorted(waiting, key=lambda job: (job.level, job.came, job.pk))
+    had = Counter(taken)
+
+    def rank(job: Waiting) -> tuple[int, int, float, int]:
+        return job.level, had[job.owner], job.came, job.pk
+
+    while left:
+        seen = left[:LOOK_AHEAD]
+        best = min(seen, key=rank)
+        until = best.came + WINDOW.total_seconds()
+        peers = [job for job in seen if job.level == best.level and job.came <= until]
+        chosen = min((job for job in peers if loaded and job.affinity == loaded), key=rank, default=best)
+        left.remove(chosen)
+        had[chosen.owner] += 1
+        loaded = chosen.affinity or loaded
+        yield chosen
+
+
+def ready() -> Q:
+    """Queued, and not waiting out a failure."""
+    return Q(state=Job.State.QUEUED) & (Q(not_before=None) | Q(not_before__lte=Now()))
+
+
+def queue(which: Q) -> list[Waiting]:
+    long_kinds = kinds.long_kinds()
+    rows = Job.objects.filter(which).annotate(now=Now()).order_by("queued_at", "pk")
+    return [
+        Waiting(
+            pk=pk,
+            owner=owner,
+            level=0 if now - queued_at >= (LONG_PATIENCE if kind in long_kinds else PATIENCE) else 1 + tier,
+            came=(queued_at + tier * TIER_WORTH).timestamp(),
+            affinity=affinity,
+        )
+        for pk, owner, kind, tier, queued_at, affinity, now in rows.values_list(
+            "pk", "owner_id", "kind", "tier", "queued_at", "affinity", "now"
+        )
+    ]
+
+
+def taken() -> dict[int, int]:
+    """How many jobs of each artist run, or were started a moment ago."""
+    lately = Q(state=Job.State.RUNNING) | Q(claimed_at__gt=Now() - RECENT)
+    had = Job.objects.filter(lately).exclude(state=Job.State.QUEUED).order_by()
+    return dict(had.values_list("owner_id").annotate(Count("pk")))
+
+
+def position(job: Job) -> int | None:
+    """The job's place in the line, 1 for the next; None when it does not wait."""
+    if job.state != Job.State.QUEUED:
+        return None
+    awake = Worker.objects.filter(seen_at__gt=Now() - SEEN_RECENTLY, draining_at=None).order_by("-seen_at")
+    loaded = awake.values_list("loaded", flat=True).first() or ""
+    waiting = queue(Q(state=Job.State.QUEUED))
+    order = line(waiting, loaded=loaded, taken=taken())
+    return next((place for place, other in enumerate(order, start=1) if other.pk == job.pk), None)
+
+
+def somebody_waits() -> bool:
+    """Whether short work has waited beyond its patience: long work then gives way."""
+    waiting = Job.objects.filter(ready(), queued_at__lte=Now() - PATIENCE)
+    return waiting.exclude(kind__in=kinds.long_kinds()).exists()

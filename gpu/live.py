@@ -1,0 +1,77 @@
+"""News for open tabs: "this job changed", sent to its owner's sockets. It may be lost; nothing depends on it.
+
+A thread with an event loop of its own sends, so that whoever has news (a request, a worker in the middle of a run)
+goes on at once, with Redis or without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+import structlog
+from channels.layers import get_channel_layer
+
+from gpu.models import Job
+
+log = structlog.get_logger(__name__)
+
+SEND_TIMEOUT = 2.0  # seconds
+MAX_WAITING = 200  # messages; more only pile up while Redis is away, and by then they are old news
+
+
+def group_of(public_id: object) -> str:
+    """The group of all sockets of one person."""
+    return f"user-{public_id}"
+
+
+def announce(job: Job, *, moved: bool = False) -> None:
+    """Let the owner's tabs read this job again. `moved`: its state changed, not its progress alone."""
+    _publish(job, {"type": "job.changed", "moved": moved})
+
+
+def preview(job: Job, step: int, webp: str) -> None:
+    """Pass on a forming picture (base64). It is stored nowhere."""
+    _publish(job, {"type": "job.preview", "step": step, "webp": webp})
+
+
+def _publish(job: Job, message: dict[str, Any]) -> None:
+    _publisher().send(group_of(job.owner.public_id), {**message, "job": str(job.public_id)})
+
+
+class Publisher:
+    """The sending thread."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._waiting = 0
+        threading.Thread(target=self._loop.run_forever, name="live", daemon=True).start()
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        if self._waiting < MAX_WAITING:
+            self._waiting += 1
+            asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
+
+    async def _send(self, group: str, message: dict[str, Any]) -> None:
+        try:
+            await asyncio.wait_for(get_channel_layer().group_send(group, message), SEND_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - the layer's client raises many kinds; each means that nobody hears it
+            log.warning("live_silent", error=f"{type(error).__name__}: {error}")
+        finally:
+            self._waiting -= 1
+
+
+_current: Publisher | None = None
+_starting = threading.Lock()
+
+
+def _publisher() -> Publisher:
+    """This process's own: a thread does not survive a fork."""
+    global _current
+    with _starting:
+        if _current is None or _current.pid != os.getpid():
+            _current = Publisher()
+        return _current

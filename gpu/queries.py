@@ -1,0 +1,22 @@
+"""Reading jobs: whose they are, and which of them still matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from accounts.models import User
+
+if TYPE_CHECKING:
+    from gpu.models import Job  # noqa: F401 - named in a string below
+
+UNFINISHED = ("queued", "running")
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def owned_by(self, user: User) -> JobQuerySet:
+        return self.filter(owner=user)
+
+    def unfinished(self) -> JobQuerySet:
+        return self.filter(state__in=UNFINISHED)
