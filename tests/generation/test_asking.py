@@ -152,7 +152,11 @@ def test_a_prompt_too_long_for_its_trigger_words_is_refused() -> None:
 def test_several_styles_are_mixed_with_their_weights_and_one_of_no_weight_is_left_out() -> None:
     artist = make_artist()
     one, two, none = trained(artist, "One"), trained(artist, "Two"), trained(artist, "None")
-    mix = [{"id": one.public_id, "weight": 0.8}, {"id": two.public_id, "weight": 1.5}, {"id": none.public_id, "weight": 0}]
+    mix = [
+        {"id": one.public_id, "weight": 0.8},
+        {"id": two.public_id, "weight": 1.5},
+        {"id": none.public_id, "weight": 0},
+    ]
     request = ask(artist, styles=mix)
     assert [(link.style, link.weight) for link in request.styles.all()] == [(one, 0.8), (two, 1.5)]
     assert none.trigger_word not in request.full_prompt
@@ -161,7 +165,7 @@ def test_several_styles_are_mixed_with_their_weights_and_one_of_no_weight_is_lef
 @pytest.mark.parametrize("weight", [-0.1, 1.51, "heavy", float("nan")])
 def test_a_weight_out_of_bounds_is_refused(weight: Any) -> None:
     artist = make_artist()
-    with pytest.raises(Refusal, match="from 0 to 1.5"):
+    with pytest.raises(Refusal, match=r"from 0 to 1\.5"):
         ask(artist, styles=[{"id": trained(artist).public_id, "weight": weight}])
 
 
