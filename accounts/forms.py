@@ -18,7 +18,7 @@ class ProfileForm(forms.Form):
     handle = forms.CharField(
         label=_("Handle"),
         required=False,
-        widget=forms.TextInput(attrs={"class": "input mono", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     about = forms.CharField(
         label=_("About you"),

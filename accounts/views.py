@@ -39,13 +39,13 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 @login_required
 def save_profile(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST)
-    form.is_valid()  # nothing is required: the action refuses what does not fit
-    try:
-        actions.save_profile(user=_person(request), **form.cleaned_data)
-    except Refusal as refusal:
-        form.add_error(refusal.field, refusal.say)
-        return page(request, TEMPLATE, _everything(request) | {"profile_form": form}, part="profile", status=422)
-    return _saved(request, "profile", _("Your profile is saved."))
+    if form.is_valid():
+        try:
+            actions.save_profile(user=_person(request), **form.cleaned_data)
+            return _saved(request, "profile", _("Your profile is saved."))
+        except Refusal as refusal:
+            form.add_error(refusal.field, refusal.say)
+    return page(request, TEMPLATE, _everything(request) | {"profile_form": form}, part="profile", status=422)
 
 
 @require_POST
@@ -61,13 +61,13 @@ def save_appearance(request: HttpRequest) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """Answers with the token's text instead of a redirect: this answer is the only place where it is ever shown."""
     form = TokenForm(request.POST)
-    form.is_valid()
-    try:
-        _token, plain = tokens.create_token(user=_person(request), name=form.cleaned_data["name"])
-    except Refusal as refusal:
-        form.add_error("name", refusal.say)
-        return page(request, TEMPLATE, _everything(request) | {"token_form": form}, part="tokens", status=422)
-    return page(request, TEMPLATE, _everything(request) | {"new_token": plain}, part="tokens")
+    if form.is_valid():
+        try:
+            _token, plain = tokens.create_token(user=_person(request), name=form.cleaned_data["name"])
+            return page(request, TEMPLATE, _everything(request) | {"new_token": plain}, part="tokens")
+        except Refusal as refusal:
+            form.add_error("name", refusal.say)
+    return page(request, TEMPLATE, _everything(request) | {"token_form": form}, part="tokens", status=422)
 
 
 @require_POST

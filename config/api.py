@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
+
 from accounts.api import TokenAuth
 from accounts.api import router as accounts_router
 from billing.api import router as billing_router
-from django.http import Http404, HttpRequest, HttpResponse
+from config.kit.errors import Refusal, TooMany
 from gallery.api import router as gallery_router
 from generation.api import router as generation_router
 from gpu.api import router as gpu_router
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, ValidationError
 from styles.api import router as styles_router
 from training.api import router as training_router
 
-from config.kit.errors import Refusal, TooMany
+
+class JsonObject(Parser):
+    """A body is an object: ninja would take a list or a number for an object without fields."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        body: object = super().parse_body(request)
+        if not isinstance(body, dict):
+            raise ValueError("the body is no JSON object")  # answered as 400
+        return body
+
 
 api = NinjaAPI(
     title="ArtistCloner",
@@ -25,6 +37,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     urls_namespace="api",
     docs_url=None,
+    parser=JsonObject(),
 )
 for _router in (
     accounts_router,

@@ -1,0 +1,116 @@
+"""From an address to a signed-in person with free credits, through the real pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+
+from accounts import actions
+from accounts.models import User
+from accounts.signals import email_verified
+from billing.models import CreditAccount, CreditGrant
+from billing.plans import FREE_CREDITS
+from tests.builders import make_user
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a hedgerow in November"
+
+
+def sign_up(client: Client, email: str = "ines@example.com") -> None:
+    answer = client.post("/accounts/signup/", {"email": email, "password1": PASSWORD})
+    assert answer.status_code == 302
+    assert answer["Location"] == "/accounts/confirm-email/"
+
+
+def mailed_code() -> str:
+    found = re.search(r"^\s*([A-Z0-9]{3,4}-?[A-Z0-9]{3,4})\s*$", str(mail.outbox[-1].body), re.MULTILINE)
+    assert found, mail.outbox[-1].body
+    return found.group(1)
+
+
+def test_signing_up_asks_for_the_mailed_code_and_then_lands_in_the_studio_with_free_credits(client: Client) -> None:
+    sign_up(client)
+    user = User.objects.get(email="ines@example.com")
+    assert not CreditGrant.objects.exists()  # nothing before the address is proven
+    answer = client.post("/accounts/confirm-email/", {"code": mailed_code()})
+    assert answer["Location"] == "/studio/"
+    assert EmailAddress.objects.get(user=user).verified
+    assert CreditAccount.objects.get(user=user).available == FREE_CREDITS
+    assert client.session["_auth_user_id"] == str(user.pk)
+
+
+def test_a_wrong_code_verifies_nothing(client: Client) -> None:
+    sign_up(client)
+    answer = client.post("/accounts/confirm-email/", {"code": "AAAA-AAAA"})
+    assert answer.status_code == 200
+    assert not EmailAddress.objects.get().verified
+    assert not CreditGrant.objects.exists()
+
+
+def test_the_free_credits_come_once_however_often_an_address_is_proven(client: Client) -> None:
+    sign_up(client)
+    client.post("/accounts/confirm-email/", {"code": mailed_code()})
+    user = User.objects.get()
+    for _ in range(2):
+        email_verified.send(sender=User, user=user)
+    client.post("/accounts/email/", {"email": "second@example.com", "action_add": ""})
+    client.post("/accounts/confirm-email/", {"code": mailed_code()})
+    assert EmailAddress.objects.filter(user=user, verified=True).count() >= 1
+    assert CreditAccount.objects.get(user=user).available == FREE_CREDITS
+    assert CreditGrant.objects.count() == 1
+
+
+def test_signing_up_with_a_known_address_says_nothing_about_it(client: Client) -> None:
+    make_user("ines@example.com", password=PASSWORD)
+    sign_up(client)
+    assert User.objects.count() == 1
+    assert "already" in str(mail.outbox[-1].body).lower()
+
+
+def test_signing_in_with_the_password_leads_to_the_studio(client: Client) -> None:
+    user = actions.create_verified(email="ines@example.com")
+    user.set_password(PASSWORD)
+    user.save()
+    answer = client.post("/accounts/login/", {"login": "Ines@example.com", "password": PASSWORD})
+    assert answer["Location"] == "/studio/"
+
+
+def test_a_banned_person_cannot_sign_in(client: Client) -> None:
+    user = actions.create_verified(email="ines@example.com")
+    user.set_password(PASSWORD)
+    user.save()
+    actions.ban(user=user, actor=make_user(is_staff=True), reason="Sold others' styles")
+    client.post("/accounts/login/", {"login": "ines@example.com", "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_ban_ends_the_sessions_there_are(client: Client) -> None:
+    user = make_user()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.get("/settings/").status_code == 200
+    actions.ban(user=user, actor=make_user(is_staff=True), reason="Sold others' styles")
+    assert client.get("/settings/").status_code == 302
+    actions.unban(user=user, actor=make_user(is_staff=True))
+    assert client.get("/settings/").status_code == 200
+
+
+def test_a_forgotten_password_is_set_anew_by_mail(client: Client) -> None:
+    actions.create_verified(email="ines@example.com")
+    client.post("/accounts/password/reset/", {"email": "ines@example.com"})
+    link = re.search(r"https?://\S+/password/reset/key/\S+", str(mail.outbox[-1].body))
+    assert link, mail.outbox[-1].body
+    page = client.get(link.group(0), follow=True)
+    address = page.redirect_chain[-1][0]
+    client.post(address, {"password1": PASSWORD, "password2": PASSWORD})
+    assert User.objects.get().check_password(PASSWORD)
+
+
+def test_no_mail_can_be_made_to_go_elsewhere_by_a_line_break(client: Client) -> None:
+    answer = client.post("/accounts/signup/", {"email": "a@example.com\nBcc: b@example.com", "password1": PASSWORD})
+    assert answer.status_code == 200
+    assert not User.objects.exists()
+    assert mail.outbox == []
