@@ -1,5 +1,11 @@
 from django.apps import AppConfig
+from django.conf import settings
+
+HOUR = 3600
 
 
 class StylesConfig(AppConfig):
     name = "styles"
+
+    def ready(self) -> None:
+        settings.CELERY_BEAT_SCHEDULE["styles-erase-due"] = {"task": "styles.tasks.erase_due", "schedule": HOUR}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from accounts.models import User
-from config.kit.ids import PublicIdModel
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
+
+from accounts.models import User
+from config.kit.ids import PublicIdModel
+from styles.queries import ReferenceManager, StyleManager
 
 
 class Style(PublicIdModel):
@@ -35,10 +39,13 @@ class Style(PublicIdModel):
     allow_flip = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)  # hidden from here on, restorable until it is purged
+    purged_at = models.DateTimeField(null=True, blank=True)  # its files are gone; the row stays for what refers to it
+
+    objects: ClassVar[StyleManager] = StyleManager()
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-updated_at"])]
+        indexes = [models.Index(fields=["owner", "-created_at"])]
 
     def __str__(self) -> str:
         return self.name
@@ -51,14 +58,20 @@ class Reference(PublicIdModel):
         ACCEPTED = "accepted"
         REMARKED = "remarked"
 
+    class CaptionSource(models.TextChoices):
+        FILENAME = "filename"  # our suggestion
+        PERSON = "person"
+        SIDECAR = "sidecar"  # came with the picture
+        MODEL = "model"
+
     style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="references")
-    position = models.PositiveIntegerField()
+    position = models.PositiveIntegerField()  # the number of its frame, from 1
     filename = models.CharField(max_length=200)
     sha256 = models.CharField(max_length=64)  # of the file as uploaded: exact duplicates
     phash = models.BigIntegerField()  # 64-bit perceptual hash, signed
-    width = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()  # as uploaded, upright; the copy may be smaller, its shape is the same
     height = models.PositiveIntegerField()
-    bytes = models.PositiveIntegerField()
+    bytes = models.PositiveIntegerField()  # as uploaded
     sharpness = models.FloatField()
     tone = models.CharField(max_length=7)  # mean colour, darkened, "#rrggbb": shown before the file comes
     blur = models.TextField(blank=True)  # tiny WebP data URI
@@ -66,14 +79,25 @@ class Reference(PublicIdModel):
     key = models.CharField(max_length=200)
     thumb_key = models.CharField(max_length=200)
     caption = models.CharField(max_length=300, blank=True)
-    caption_source = models.CharField(max_length=10, default="filename")  # filename, person, model
+    caption_source = models.CharField(max_length=10, choices=CaptionSource.choices, default=CaptionSource.FILENAME)
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
-    remarks = models.JSONField(default=list, blank=True)  # [{code, say}]
+    remarks = models.JSONField(default=list, blank=True)  # [{code, say, of?}]; `of` is another frame's number
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[ReferenceManager] = ReferenceManager()
 
     class Meta:
         ordering = ["position", "id"]
-        constraints = [models.UniqueConstraint(fields=["style", "sha256"], name="reference_once_a_style")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["style", "sha256"], condition=Q(deleted_at=None), name="reference_once_a_style"
+            ),
+            # the number of its frame: it stays while others come and go
+            models.UniqueConstraint(
+                fields=["style", "position"], condition=Q(deleted_at=None), name="reference_position_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.filename} of {self.style}"
@@ -120,14 +144,24 @@ class Adapter(PublicIdModel):
 
 
 class Declaration(models.Model):
-    """*I made this / I may use this*: what was declared, with its wording, when, and for which files."""
+    """*I made this / I may use this*: what was declared, with its wording, when, and for which files.
+
+    The wording covers works that are added later; their hashes are added as they come. The latest one counts.
+    """
+
+    class Choice(models.TextChoices):
+        MADE = "made"
+        MAY_USE = "may_use"
 
     style = models.ForeignKey(Style, on_delete=models.CASCADE, related_name="declarations")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    choice = models.CharField(max_length=20, choices=[("made", "I made these"), ("may_use", "I may use these")])
+    choice = models.CharField(max_length=20, choices=Choice.choices)
     text_version = models.CharField(max_length=20)
     file_hashes = models.JSONField(default=list)
     at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.choice} for {self.style}"
@@ -145,6 +179,9 @@ class Consent(PublicIdModel):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"consent of {self.subject_name} for {self.style}"

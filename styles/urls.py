@@ -1,4 +1,21 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from styles import views
 
 app_name = "styles"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.style_list, name="list"),
+    path("new/", views.new_style, name="new"),
+    path("sample/", views.sample, name="sample"),
+    path("<uuid:style_id>/", views.style_detail, name="detail"),
+    path("<uuid:style_id>/change/", views.change, name="change"),
+    path("<uuid:style_id>/delete/", views.delete, name="delete"),
+    path("<uuid:style_id>/restore/", views.restore, name="restore"),
+    path("<uuid:style_id>/declare/", views.declare, name="declare"),
+    path("<uuid:style_id>/consent/", views.consent, name="consent"),
+    path("<uuid:style_id>/consent/revoke/", views.revoke_consent, name="revoke_consent"),
+    path("<uuid:style_id>/works/", views.add_works, name="add_works"),
+    path("<uuid:style_id>/works/<uuid:work_id>/", views.work, name="work"),
+    path("<uuid:style_id>/works/<uuid:work_id>/remove/", views.remove_work, name="remove_work"),
+    path("<uuid:style_id>/works/<uuid:work_id>/restore/", views.restore_work, name="restore_work"),
+]

@@ -8,9 +8,10 @@ import uuid
 from itertools import count
 from typing import Any
 
+from PIL import Image
+
 from accounts.models import User
 from config.kit import media
-from PIL import Image
 from styles import actions as style_actions
 from styles.models import Adapter, Reference, Style
 

@@ -1,0 +1,103 @@
+"""Parts of pages, rendered without a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from config.kit import media
+from styles import queries
+from styles.actions import Accepted, Refused
+from styles.actions.references import MAX_CAPTION
+from styles.buckets import fate, training_resolution
+from styles.models import Reference, Style
+from styles.sheet import report_context, sheet_context, tally_context
+
+# how a status looks and what it is called; `good` carries a tick, `live` the one pulsing dot
+_STATUS = {
+    Style.Status.DRAFT: "plain",
+    Style.Status.READY: "good",
+    Style.Status.TRAINING: "live",
+    Style.Status.TRAINED: "good",
+    Style.Status.FAILED: "bad",
+}
+
+
+def status_badge(style: Style) -> dict[str, str]:
+    """`kind` and `say` for ui/badge.html."""
+    say = {
+        Style.Status.DRAFT: _("collecting works"),
+        Style.Status.READY: _("ready to train"),
+        Style.Status.TRAINING: _("learning"),
+        Style.Status.FAILED: _("training failed"),
+        Style.Status.TRAINED: _("version %(n)d") % {"n": style.active_adapter.number} if style.active_adapter else "",
+    }[Style.Status(style.status)]
+    return {"kind": _STATUS[Style.Status(style.status)], "say": say}
+
+
+def style_card(style: Style, *, pictures: int | None = None) -> SafeString:
+    """A style as its four-picture cover; `pictures` made with it, where the page knows."""
+    works = queries.works_count(style)
+    facts = [ngettext("%(n)d work", "%(n)d works", works) % {"n": works}]
+    if pictures is not None:
+        facts.append(ngettext("%(n)d picture", "%(n)d pictures", pictures) % {"n": pictures})
+    if style.is_sample:
+        facts.append(_("sample"))
+    badge = status_badge(style)
+    context: dict[str, Any] = {
+        "style": style,
+        "covers": [media.signed_url(reference.thumb_key) for reference in queries.cover(style)],
+        "kind": badge["kind"],
+        "state": badge["say"],
+        "facts": facts,
+    }
+    return render_to_string("styles/_card.html", context)
+
+
+def reference_tile(reference: Reference, *, oob: bool = False) -> SafeString:
+    """One work in its frame, with its verdict and caption."""
+    context = {"reference": reference, "src": media.signed_url(reference.thumb_key), "oob": oob}
+    return render_to_string("styles/_reference.html", context)
+
+
+def verdict(one: Accepted | Refused) -> SafeString:
+    """The frame of a file that just came: the work, or why it was refused."""
+    if isinstance(one, Accepted):
+        return reference_tile(one.reference)
+    return render_to_string("styles/_refused.html", {"refused": one})
+
+
+def sheet(style: Style, *, oob: bool = False) -> SafeString:
+    return render_to_string("styles/_sheet.html", sheet_context(style) | {"oob": oob})
+
+
+def report(style: Style, *, oob: bool = False) -> SafeString:
+    """What the set will teach, what it lacks, what must be said, and the way on."""
+    return render_to_string("styles/_report.html", report_context(style) | {"oob": oob})
+
+
+def tally(style: Style) -> SafeString:
+    """The figures above the sheet, swapped wherever they stand."""
+    return render_to_string("styles/_tally.html", tally_context(style) | {"oob": True, "show": "all"})
+
+
+def work_context(reference: Reference) -> dict[str, Any]:
+    style = reference.style
+    return {
+        "style": style,
+        "tab": "references",
+        "reference": reference,
+        "src": media.signed_url(reference.key),
+        "fate": fate(reference.width, reference.height, resolution=training_resolution()),
+        "following": queries.next_reference(reference),
+        "most": MAX_CAPTION,
+    }
+
+
+def work_drawer(request: HttpRequest, reference: Reference) -> SafeString:
+    return render_to_string("styles/_work.html", work_context(reference), request=request)

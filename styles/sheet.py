@@ -1,0 +1,95 @@
+"""What the references page shows: forty numbered frames, and what stands beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from config.kit.errors import Refusal
+from styles import queries, rules
+from styles.actions.papers import MAX_CONSENT
+from styles.models import Reference, Style
+from styles.report import dataset_report
+from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATION_VERSION, DECLARATIONS
+
+SHOWN = ("all", "remarks", "uncaptioned")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One numbered frame: a work, or the place where one is needed (blank) or welcome (spare)."""
+
+    number: int
+    reference: Reference | None
+    look: str
+
+
+def slots(style: Style, *, show: str = "all") -> list[Slot]:
+    works = list(style.references.all())
+    if show == "remarks":
+        return [Slot(work.position, work, "") for work in works if work.remarks]
+    if show == "uncaptioned":
+        return [Slot(work.position, work, "") for work in works if not work.caption]
+    by_number = {work.position: work for work in works}
+    needed, most = rules.MIN_REFERENCES(style.kind), rules.MAX_REFERENCES(style.kind)
+    return [
+        Slot(number, by_number.get(number), "blank" if number <= needed else "spare")
+        for number in range(1, max([most, *by_number]) + 1)
+    ]
+
+
+def references_page(style: Style, *, show: str = "all") -> dict[str, Any]:
+    return (
+        {"style": style, "tab": "references", "show": show}
+        | sheet_context(style, show=show)
+        | tally_context(style)
+        | report_context(style)
+    )
+
+
+def sheet_context(style: Style, *, show: str = "all") -> dict[str, Any]:
+    return {"style": style, "slots": slots(style, show=show)}
+
+
+def tally_context(style: Style) -> dict[str, Any]:
+    """How many works there are, how many more fit, and how many need a look."""
+    works = list(style.references.only("remarks", "caption"))
+    most = rules.MAX_REFERENCES(style.kind)
+    return {
+        "style": style,
+        "count": len(works),
+        "remarks": sum(bool(work.remarks) for work in works),
+        "uncaptioned": sum(not work.caption for work in works),
+        "needed": rules.MIN_REFERENCES(style.kind),
+        "most": most,
+        "room": max(0, most - len(works)),
+    }
+
+
+def report_context(style: Style) -> dict[str, Any]:
+    report = dataset_report(style)
+    declaration = queries.current_declaration(style)
+    hindrance = ""
+    try:
+        rules.ready_to_train(style)
+    except Refusal as refusal:
+        hindrance = refusal.say
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for image in report.images:
+        sizes.setdefault((image.width, image.height), []).append(image.number)
+    return {
+        "style": style,
+        "report": report,
+        "sizes": sorted(sizes.items()),
+        "hindrance": hindrance,
+        "declaration": declaration,
+        "declared": DECLARATIONS[declaration.text_version][declaration.choice] if declaration else "",
+        "wordings": list(DECLARATIONS[DECLARATION_VERSION].items()),
+        "is_person": style.kind == Style.Kind.PERSON,
+        "consent": queries.valid_consent(style),
+        "consent_wording": CONSENTS[CONSENT_VERSION],
+        "consent_until": (timezone.now() + MAX_CONSENT).date(),
+        "today": timezone.now().date(),
+    }
