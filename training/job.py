@@ -76,16 +76,17 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
 
 
 def _restore_snapshot(run: Run, job: Job) -> None:
-    """A run that comes to another machine finds its snapshot in the storage."""
+    """Put the recorded snapshot, and no other, where the engine looks.
+
+    The recorded one was stored after every event before it, so that nothing the engine has left behind is missing in
+    the database; one that only lies on the disk may know of a checkpoint that never arrived.
+    """
     folder = snapshot_dir(job)
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     kept = Snapshot.objects.filter(run=run).first()
-    if kept is None or any(folder.iterdir()) or not media.exists(kept.key):
-        return
-    archive = folder.parent / "snapshot.zip"
-    media.fetch(kept.key, archive)
-    shutil.unpack_archive(archive, folder, "zip")
-    archive.unlink()
+    if kept is not None:
+        media.fetch(kept.key, folder / Path(kept.key).name)
 
 
 def on_event(job: Job, event: contract.Event) -> None:
@@ -140,10 +141,8 @@ def _keep_checkpoint(run: Run, event: contract.Checkpoint) -> None:
 
 def _keep_snapshot(run: Run, job: Job, event: contract.Snapshot) -> None:
     """Only the latest is kept: one key, replaced whole."""
-    key = f"runs/{run.public_id}/snapshot.zip"
-    archive = shutil.make_archive(str(snapshot_dir(job).parent / "snapshot"), "zip", event.path)
-    media.save(key, Path(archive))
-    Path(archive).unlink()
+    key = f"runs/{run.public_id}/{Path(event.path).name}"
+    media.save(key, Path(event.path))
     Snapshot.objects.update_or_create(run=run, defaults={"step": event.step, "key": key, "fence": job.fence})
 
 

@@ -166,25 +166,39 @@ def test_a_resumed_run_that_repeats_its_events_changes_nothing(tmp_path: Path) -
     assert (run.checkpoints.count(), run.samples.count(), Metric.objects.count()) == (1, 1, 1)
 
 
+def write_snapshot(job: Job, folder: Path, *, step: int) -> contract.Snapshot:
+    path = folder / "snapshot.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"state at {step}")
+    return contract.Snapshot(job=str(job.public_id), step=step, path=str(path))
+
+
 def test_its_snapshot_comes_back_on_another_machine(settings: LazySettings, tmp_path: Path) -> None:
     settings.STATE_DIR = tmp_path / "here"
     _run, job = running_run()
-    folder = snapshot_dir(job) / "000100"
-    folder.mkdir(parents=True)
-    (folder / "state.json").write_text("{}")
-    deliver(job, contract.Snapshot(job=str(job.public_id), step=100, path=str(snapshot_dir(job))))
+    deliver(job, write_snapshot(job, snapshot_dir(job), step=100))
 
     settings.STATE_DIR = tmp_path / "there"
     build_spec(job, tmp_path / "attempt")
-    assert (snapshot_dir(job) / "000100" / "state.json").read_text() == "{}"
+    assert (snapshot_dir(job) / "snapshot.safetensors").read_text() == "state at 100"
+
+
+def test_it_resumes_from_what_the_database_knows_and_not_from_a_later_file(
+    settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.STATE_DIR = tmp_path
+    _run, job = running_run()
+    deliver(job, write_snapshot(job, snapshot_dir(job), step=100))
+    write_snapshot(job, snapshot_dir(job), step=200)
+
+    build_spec(job, tmp_path / "attempt")
+    assert (snapshot_dir(job) / "snapshot.safetensors").read_text() == "state at 100"
 
 
 def test_only_the_latest_snapshot_is_kept_and_none_after_the_end(tmp_path: Path) -> None:
     run, job = running_run()
     for step in (100, 200):
-        (tmp_path / "s").mkdir(exist_ok=True)
-        (tmp_path / "s" / "state.json").write_text(str(step))
-        deliver(job, contract.Snapshot(job=str(job.public_id), step=step, path=str(tmp_path / "s")))
+        deliver(job, write_snapshot(job, tmp_path, step=step))
     assert Snapshot.objects.get(run=run).step == 200
 
     lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job, "stopped"))
