@@ -22,7 +22,6 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 
 INSTALLED_APPS = [
-    "daphne",
     "config.kit",
     "unfold",
     "django.contrib.admin",
@@ -124,6 +123,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False  # what structlog prints is no warning
 CELERY_TASK_ROUTES = {"gpu.worker.*": {"queue": "gpu"}}
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {}  # each room adds its own in AppConfig.ready()
 

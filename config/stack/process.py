@@ -33,6 +33,7 @@ class Program:
     stdin: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 4.0  # seconds it may take to leave
+    nice: int = 0
     echo_warnings: bool = True
 
 
@@ -50,7 +51,7 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(program.stop_signal),
+                preexec_fn=lambda: _before(program),
             )
         if self.process.stdin is not None:
             self.process.stdin.write(program.stdin.encode())
@@ -75,6 +76,11 @@ class Child:
     def obituary(self) -> str:
         code = self.process.returncode
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+
+
+def _before(program: Program) -> None:
+    os.nice(program.nice)
+    die_with_parent(program.stop_signal)
 
 
 def die_with_parent(sign: signal.Signals) -> None:

@@ -14,8 +14,8 @@ from config.stack.bootstrap import has_nvidia_gpu
 from config.stack.process import MARK, Program
 from config.stack.state import ROOT, State
 
-# The worker tells its engine to save and leave; this is how long both may take.
-_GPU_GRACE = 8.0
+_GPU_GRACE = 8.5  # seconds: the worker tells its engine to save and leave
+_BEHIND_THE_PAGES = 5  # niceness: whoever waits for a page goes first, at the start as well
 _QUIET_CELERY = ["--without-gossip", "--without-mingle", "--loglevel=INFO"]
 
 
@@ -44,7 +44,8 @@ def site(state: State, address: Address, env: dict[str, str]) -> list[Program]:
 
     def program(name: str, title: str, *arguments: str, grace: float = 4.0) -> Program:
         argv = [sys.executable, "-m", *arguments]
-        return Program(name=name, title=title, argv=argv, log=state.log(name), env=env, grace=grace)
+        nice = 0 if name == "web" else _BEHIND_THE_PAGES
+        return Program(name=name, title=title, argv=argv, log=state.log(name), env=env, grace=grace, nice=nice)
 
     def worker(queue: str) -> list[str]:
         # threads: the engine is a process of its own, and the parent's death must reach the worker at once
