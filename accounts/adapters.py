@@ -12,11 +12,11 @@ from accounts.actions import MAX_NAME
 from accounts.models import User
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Nothing differs yet from allauth's own: banned and closed accounts are inactive, which it refuses by itself."""
 
 
-class SocialAccountAdapter(DefaultSocialAccountAdapter):
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
         """One name, as people write it; allauth knows only first and last names."""
         user = super().populate_user(request, sociallogin, data)

@@ -12,7 +12,7 @@ from accounts.models import IdempotencyKey, SignInLink
 KEYS_LAST = timedelta(hours=24)  # how long a doubled call is recognised
 
 
-@shared_task(name="accounts.tasks.tidy")
+@shared_task(name="accounts.tasks.tidy")  # type: ignore[untyped-decorator]
 def tidy() -> None:
     """Forget the answers of yesterday's calls and the links that have run out."""
     now = timezone.now()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from billing.models import CreditAccount, CreditEntry, CreditHold, CreditTransaction
@@ -39,7 +40,7 @@ class Legs:
         return sum(amount for (name, _), amount in self.sums.items() if name == bucket)
 
 
-def is_done(account: CreditAccount, key: str, kind: str, body: dict[str, object]) -> bool:
+def is_done(account: CreditAccount, key: str, kind: str, body: Mapping[str, object]) -> bool:
     """Whether this effect happened already; the same key with another body is an error."""
     earlier = CreditTransaction.objects.filter(key=key).first()
     if earlier is not None and earlier.body_hash != _digest(account, kind, body):
@@ -51,7 +52,7 @@ def write(
     account: CreditAccount,
     key: str,
     kind: str,
-    body: dict[str, object],
+    body: Mapping[str, object],
     legs: Legs,
     *,
     say: str,
@@ -85,5 +86,5 @@ def fit(say: str) -> str:
     return say if len(say) <= LONGEST_SAY else say[: LONGEST_SAY - 1] + "…"
 
 
-def _digest(account: CreditAccount, kind: str, body: dict[str, object]) -> str:
+def _digest(account: CreditAccount, kind: str, body: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps([account.pk, kind, body], sort_keys=True, default=str).encode()).hexdigest()

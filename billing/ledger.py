@@ -8,7 +8,7 @@ hold other locks take them in the order Job → Style → CreditAccount.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -213,15 +213,14 @@ def _split(amount: int, sources: Iterable[tuple[int | None, int]]) -> Iterable[t
 
 def _give_back(legs: Legs, amount: int, *, from_: str, grant_id: int | None) -> None:
     """To the grant it came from, or to the house that lent it."""
-    if amount == 0:
-        return
     legs.move(amount, from_=from_, to=Bucket.AVAILABLE if grant_id else Bucket.HOUSE, grant=grant_id)
-    CreditGrant.objects.filter(pk=grant_id).update(remaining=F("remaining") + amount)
+    if grant_id and amount:
+        CreditGrant.objects.filter(pk=grant_id).update(remaining=F("remaining") + amount)
 
 
 def _settle_debt(account: CreditAccount, legs: Legs) -> None:
     """Whatever comes back into the purse pays the debt first."""
-    for grant_id in [grant_id for bucket, grant_id in legs.sums if bucket == Bucket.AVAILABLE]:
+    for grant_id in [grant_id for bucket, grant_id in legs.sums if bucket == Bucket.AVAILABLE and grant_id]:
         part = min(account.debt - legs.total(Bucket.DEBT), legs.sums[Bucket.AVAILABLE, grant_id])
         if part > 0:
             legs.move(part, from_=Bucket.AVAILABLE, to=Bucket.DEBT, grant=grant_id)
@@ -232,7 +231,7 @@ def _bring_in(
     account: CreditAccount,
     key: str,
     kind: str,
-    body: dict[str, object],
+    body: Mapping[str, object],
     *,
     source_ref: str,
     say: str,

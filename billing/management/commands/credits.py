@@ -34,8 +34,12 @@ class Command(BaseCommand):
         audit.add_argument("--dry-run", action="store_true", help="report only")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verbs = {"grant": self._grant, "show": self._show, "audit": self._audit}
-        verbs[options["verb"]](**options)
+        if options["verb"] == "grant":
+            self._grant(**options)
+        elif options["verb"] == "show":
+            self._show(**options)
+        else:
+            self._audit(**options)
 
     @transaction.atomic
     def _grant(self, email: str, amount: int, say: str, create: bool, **options: Any) -> None:

@@ -1,0 +1,205 @@
+"""The credits page, the price list, and both in the API."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from accounts.models import User
+from accounts.tokens import create_token
+from billing import ledger, plans
+from billing.models import Entitlement
+from tests.builders import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _with_plans(settings: Settings) -> None:
+    settings.BILLING = True
+
+
+@pytest.fixture
+def artist(client: Client) -> User:
+    user = make_user()
+    client.force_login(user)
+    ledger.grant(user=user, amount=100, source_ref="pack", say="Pack of 100")
+    return user
+
+
+@pytest.fixture
+def bearer(artist: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {create_token(user=artist, name='tests')[1]}"}
+
+
+def page_of(client: Client, **query: str) -> str:
+    return " ".join(client.get("/credits/", query).content.decode().split())
+
+
+def test_the_balance_and_what_is_held_are_shown(client: Client, artist: User) -> None:
+    ledger.hold(user=artist, amount=60, key="job:1", say="Training Hedgerow, version 1")
+    html = page_of(client)
+    assert "<dt>Credits to spend</dt><dd>40</dd>" in html
+    assert "<dt>Held for running work</dt><dd>60</dd>" in html
+    assert "60 credits are held until it ends" in html
+
+
+def test_a_finished_run_is_one_line_that_unfolds_into_its_sum(client: Client, artist: User) -> None:
+    held = ledger.hold(user=artist, amount=60, key="job:1", say="Training Hedgerow, version 1")
+    ledger.capture(hold=held, amount=40, say="Training Hedgerow, version 1")
+    html = page_of(client)
+    assert html.count("Training Hedgerow, version 1") == 1
+    assert "40 of the 60 credits held were paid; the rest is back." in html
+    assert "−40" in html
+    sums = "<dt>held when it began</dt><dd>60</dd><dt>paid for what was delivered</dt><dd>−40</dd>"
+    assert sums + '<dt class="total">back to you</dt><dd class="total">20</dd>' in html
+
+
+def test_a_failed_run_is_a_line_with_zero(client: Client, artist: User) -> None:
+    held = ledger.hold(user=artist, amount=8, key="job:1", say="Picture: a knight")
+    ledger.release(hold=held, say="Picture: a knight: failed")
+    html = page_of(client)
+    assert "Nothing was taken: the 8 credits that were held are back." in html
+    assert '<span class="amount none"><span class="visually-hidden">Amount </span>0</span>' in html
+
+
+def test_what_people_wrote_is_never_html(client: Client, artist: User) -> None:
+    ledger.hold(user=artist, amount=1, key="job:1", say="Picture: <script>alert(1)</script>")
+    assert "<script>alert(1)" not in page_of(client)
+
+
+def test_older_lines_come_on_the_next_page_and_none_twice(client: Client, artist: User) -> None:
+    for number in range(30):
+        ledger.grant(user=artist, amount=1, source_ref=f"gift:{number}", say=f"Gift {number:02d}.")
+    first = page_of(client)
+    cursor = first.partition("?cursor=")[2].partition("#")[0]
+    second = page_of(client, cursor=cursor)
+    for number in range(30):
+        assert (f"Gift {number:02d}." in first) != (f"Gift {number:02d}." in second)
+    assert "Pack of 100" in second
+    assert "?cursor=" not in second
+
+
+@pytest.mark.parametrize("cursor", ["x", "0", "'; drop table", str(uuid.uuid4())])
+def test_a_page_that_cannot_be_is_refused_with_a_sentence(client: Client, artist: User, cursor: str) -> None:
+    answer = client.get("/credits/", {"cursor": cursor})
+    assert answer.status_code == 422
+    assert "Start again from the first one" in answer.content.decode()
+
+
+def test_nobody_sees_the_lines_of_others(client: Client, artist: User) -> None:
+    ledger.grant(user=make_user(), amount=5, source_ref="theirs", say="Their gift")
+    assert "Their gift" not in page_of(client)
+
+
+def test_the_first_visit_has_no_lines_and_says_what_will_come(client: Client) -> None:
+    client.force_login(make_user())
+    assert "No lines yet" in page_of(client)
+
+
+def test_at_home_everything_is_free_and_counted(client: Client, artist: User, settings: Settings) -> None:
+    settings.BILLING = False
+    held = ledger.hold(user=artist, amount=120, key="job:1", say="Training")
+    ledger.capture(hold=held, amount=120, say="Training")
+    html = page_of(client)
+    assert "everything is free here" in html
+    assert "<dt>Credits used</dt><dd>120</dd>" in html
+    assert "everything is free here" in client.get("/credits/pricing/").content.decode()
+
+
+def test_the_price_list_says_only_what_is_built(client: Client) -> None:
+    html = " ".join(client.get("/credits/pricing/").content.decode().split())
+    for plan in plans.PLANS.values():
+        assert f"<h3>{plan.name}</h3>" in html
+    assert "$29.99" in html
+    assert "1,200 credits a month" in html
+    assert (
+        '<th scope="row">Training, Fine</th><td class="muted drop">6 checkpoints × 10</td><td class="n">60</td>' in html
+    )
+    assert "video" not in html.lower()
+
+
+def test_the_own_plan_is_marked(client: Client, artist: User) -> None:
+    Entitlement.objects.create(user=artist, plan="pro")
+    html = client.get("/credits/pricing/").content.decode()
+    assert '<h3>Pro <span class="badge boxed">Your plan</span></h3>' in html
+
+
+def test_the_plan_that_decides(artist: User, settings: Settings) -> None:
+    assert plans.plan_of(artist).slug == "free"
+    entitlement = Entitlement.objects.create(user=artist, plan="starter")
+    assert (plans.plan_of(artist).slug, plans.plan_of(artist).tier) == ("starter", 1)
+    entitlement.plan = "withdrawn"
+    entitlement.save()
+    assert plans.plan_of(artist).slug == "free"
+    settings.BILLING = False
+    assert (plans.plan_of(artist).slug, plans.plan_of(artist).max_styles) == ("home", None)
+
+
+def test_the_free_credits_train_one_style_and_make_ten_pictures() -> None:
+    assert (
+        plans.CHECKPOINTS["standard"] * plans.PRICES["checkpoint"] + 10 * plans.PRICES["picture"] == plans.FREE_CREDITS
+    )
+
+
+def test_the_price_list_and_the_prices_charged_are_the_same() -> None:
+    listed = {tool.slug: tool.credits for tool in plans.TOOLS}
+    assert listed["picture"] == plans.PRICES["picture"]
+    for quality, checkpoints in plans.CHECKPOINTS.items():
+        assert listed[f"training-{quality}"] == checkpoints * plans.PRICES["checkpoint"]
+
+
+# --- the API --------------------------------------------------------------------------------------------------
+
+
+def test_credits_are_told_in_figures(client: Client, artist: User, bearer: dict[str, str]) -> None:
+    ledger.hold(user=artist, amount=30, key="job:1", say="")
+    answer = client.get("/api/v1/credits", headers=bearer).json()
+    expected = {"available": 70, "held": 30, "spent": 0, "plan": "free", "renews_at": None, "unlimited": False}
+    assert expected.items() <= answer.items()
+
+
+def test_entries_are_told_one_by_one_and_add_up(client: Client, artist: User, bearer: dict[str, str]) -> None:
+    job = uuid.uuid4()
+    held = ledger.hold(user=artist, amount=60, key="job:1", say="Training", job=job)
+    ledger.capture(hold=held, amount=40, say="Training")
+    items: list[dict[str, Any]] = client.get("/api/v1/credits/entries", headers=bearer).json()["items"]
+    assert [(item["kind"], item["amount"], item["balance"], item["held"]) for item in items] == [
+        ("capture", -40, 60, 0),
+        ("hold", 0, 100, 60),
+        ("grant", 100, 100, 0),
+    ]
+    assert [item["job"] for item in items] == [str(job), str(job), None]
+    assert sum(item["amount"] for item in items) == 60
+
+
+def test_entries_come_in_pages(client: Client, artist: User, bearer: dict[str, str]) -> None:
+    for number in range(4):
+        ledger.grant(user=artist, amount=1, source_ref=f"gift:{number}", say=f"Gift {number}")
+    seen, cursor = [], ""
+    for _ in range(3):
+        answer = client.get("/api/v1/credits/entries", {"limit": 2, "cursor": cursor}, headers=bearer).json()
+        seen += [item["say"] for item in answer["items"]]
+        cursor = answer["next"]
+    assert seen == ["Gift 3", "Gift 2", "Gift 1", "Gift 0", "Pack of 100"]
+    assert cursor is None
+
+
+@pytest.mark.parametrize("query", [{"limit": "many"}, {"cursor": "x"}])
+def test_a_page_that_cannot_be_is_a_problem(client: Client, bearer: dict[str, str], query: dict[str, str]) -> None:
+    answer = client.get("/api/v1/credits/entries", query, headers=bearer)
+    assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
+
+
+def test_plans_are_told_to_everybody(client: Client, settings: Settings) -> None:
+    answer = client.get("/api/v1/plans").json()
+    assert [plan["slug"] for plan in answer["plans"]] == ["free", "starter", "pro", "enterprise"]
+    assert answer["plans"][2] | {"max_styles": None, "credits": 1200, "cents_a_month": 2999} == answer["plans"][2]
+    assert {"slug": "picture", "credits": 1}.items() <= answer["prices"][0].items()
+    settings.BILLING = False
+    home = client.get("/api/v1/plans").json()
+    assert ([plan["slug"] for plan in home["plans"]], home["packs"]) == (["home"], [])
