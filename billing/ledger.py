@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from billing.book import Bucket, KeyReused, Kind, LedgerError, Legs, fit, is_done, write
+from billing.book import LONGEST_SAY, Bucket, KeyReused, Kind, LedgerError, Legs, fit, is_done, write
 from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditHold, HoldSlice
 from config.kit.errors import Refusal
 
-__all__ = ["InsufficientCredits", "KeyReused", "LedgerError"]
+__all__ = ["LONGEST_SAY", "InsufficientCredits", "KeyReused", "LedgerError"]
 
 
 class InsufficientCredits(Refusal):
