@@ -20,6 +20,7 @@ attach("[data-dock]", (dock) => {
     if (short) short.hidden = !words.available || after >= 0;
     const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);
     put("summary", [styles.join(" + ") || words.sayNoStyle, data.get("format")].filter(Boolean).join(", "));
+    for (const entry of dock.querySelectorAll("[data-adds]")) entry.hidden = Boolean(document.getElementById(entry.dataset.adds));
     put("settings", fill(words.saySettings, { steps: data.get("steps"), guidance: data.get("guidance"), seed: data.get("seed") || words.sayAnySeed }));
   }
 
@@ -27,6 +28,7 @@ attach("[data-dock]", (dock) => {
   dock.addEventListener("change", tell);
   dock.addEventListener("htmx:load", tell);
   dock.addEventListener("click", (event) => {
+    event.target.closest("[data-adds]")?.closest("[popover]")?.hidePopover();
     if (event.target.closest("[data-remove-style]")) { event.target.closest(".style-weight").remove(); tell(); }
   });
   // the newest pictures are the reason to press: show them, and give a phone its wall back
