@@ -84,7 +84,7 @@ def test_older_lines_come_on_the_next_page_and_none_twice(client: Client, artist
     assert "?cursor=" not in second
 
 
-@pytest.mark.parametrize("cursor", ["x", "0", "'; drop table", str(uuid.uuid4())])
+@pytest.mark.parametrize("cursor", ["x", "0", "'; drop table", "00000000-0000-4000-8000-000000000000"])
 def test_a_page_that_cannot_be_is_refused_with_a_sentence(client: Client, artist: User, cursor: str) -> None:
     answer = client.get("/credits/", {"cursor": cursor})
     assert answer.status_code == 422
