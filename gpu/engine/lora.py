@@ -107,7 +107,7 @@ def _check_header(path: Path) -> None:
 def _check_tensors(file: safe_open) -> None:
     for key in file.keys():  # noqa: SIM118
         part = file.get_slice(key)
-        if part.get_dtype() not in DTYPES:
+        if part.get_dtype() not in DTYPES and part.get_shape():  # an alpha may be an integer
             raise bad_weights(
                 "This style's file holds numbers of an unknown kind.", detail=f"{key}: {part.get_dtype()}"
             )
@@ -219,10 +219,18 @@ def write_lora(path: Path, layers: Mapping[str, Layer], alpha: float, metadata: 
         stem = back[name.split(".", 1)[0]] + _tail(name).replace(".", "_")
         tensors[f"{stem}.lora_down.weight"] = layer.down.detach().to("cpu", torch.float16).contiguous()
         tensors[f"{stem}.lora_up.weight"] = layer.up.detach().to("cpu", torch.float16).contiguous()
-        tensors[f"{stem}.alpha"] = torch.tensor(alpha)
-    data = save(tensors, metadata=dict(sorted(metadata.items())))
+        tensors[f"{stem}.alpha"] = torch.tensor(float(alpha))
+    data = _repeatable(save(tensors, metadata=dict(metadata)))
     write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _repeatable(data: bytes) -> bytes:
+    """The same safetensors file with its header in order: the library writes metadata in the order of a hash table."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -109,6 +109,8 @@ class Engine:
             report = self.report_for(command.job)
             self._reports[command.job] = report
             self._jobs.put((report, command.spec))
+        elif isinstance(command, contract.Ping):
+            self.emit(contract.Pong())
         elif isinstance(command, contract.Quit):
             self.leave()
         elif not isinstance(command, contract.Ping) and (running := self._reports.get(command.job)):
@@ -146,7 +148,7 @@ class Engine:
     def run(self, report: Report, spec: Spec) -> None:
         """One job, to its one last event. Nothing that happens in it ends the engine."""
         try:
-            report.check()
+            report.begin()
             self._own_studio(report).run(spec, report)
             report.done("finished", peak_bytes=devices.peak_bytes(self.device))
         except Interrupted as interruption:
@@ -191,14 +193,13 @@ def serve(*, warm: str = "") -> int:
     events = claim_stdout()
     device = devices.pick_device()
     prepare_process(device)
-    lock = devices.lock_device(device)
+    lock = devices.lock_device(device, wait=float(os.environ.get("ENGINE_LOCK_WAIT", devices.LOCK_WAIT)))
     if lock is None:
         say = f"Another engine is working on {device}. Stop it, or set ENGINE_LOCK_DIR if it is meant to share."
         events.write(contract.to_line(contract.Error(job="", code="device_busy", say=say)))
         return 3
     engine = Engine(events, device)
-    signal.signal(signal.SIGTERM, lambda *_: engine.leave())
-    signal.signal(signal.SIGINT, lambda *_: engine.leave())
+    _on_signal(engine.leave)
     engine.emit(contract.Hello(device=device, memory_bytes=devices.memory_bytes(device)))
     keep_alive = float(os.environ.get("ENGINE_KEEP_ALIVE", KEEP_ALIVE))
     _background(lambda: engine.read(sys.stdin))
@@ -222,10 +223,15 @@ def run_file(path: Path) -> int:
         return 2
     assert isinstance(command, contract.Run)
     report = engine.report_for(command.job)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: report.ask("yielded"))
+    _on_signal(lambda: report.ask("yielded"))
     engine.run(report, command.spec)
     return 0 if report.outcome in ("finished", "stopped", "yielded") else 1
+
+
+def _on_signal(leave: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT, in a thread of its own: a handler runs amid whatever the main thread does, locks held."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _background(leave))
 
 
 def _background(target: Callable[[], None]) -> None:

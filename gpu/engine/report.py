@@ -37,25 +37,25 @@ class Report:
         self.job = job
         self.device = device
         self._emit = emit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # one who hears an event may ask for the end at once
         self._wanted: Outcome | None = None
         self._ended = False
         self.outcome: Outcome | None = None  # how it ended; None while it runs, and if it failed
-        self._loading = False
+        self._idle = True  # nothing begun, nothing to lose: queued, or reading a model
         self._last: dict[str, float] = {}
         self._fraction = 0.0
         self._phase = ""
-        self.started = time.monotonic()
+        self._started = time.monotonic()
 
     # --- what the worker asks ---
 
     def ask(self, outcome: Outcome) -> None:
-        """Asks the job to end. While something loads that cannot be interrupted, it ends here and now."""
+        """Asks the job to end. A job that waits, or loads what cannot be interrupted, ends here and now."""
         with self._lock:
             if self._wanted is None or _STRENGTH[outcome] > _STRENGTH[self._wanted]:
                 self._wanted = outcome
-            loading = self._loading
-        if loading:
+            idle = self._idle
+        if idle:
             self.done(outcome)
 
     @property
@@ -70,15 +70,23 @@ class Report:
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Around work that cannot stop half-way and leaves nothing behind: reading a model."""
-        with self._lock:
-            self._loading = self._wanted is None
+        self._set_idle(True)
         self.check()
         try:
             yield
         finally:
-            with self._lock:
-                self._loading = False
+            self._set_idle(False)
         self.check()
+
+    def begin(self) -> None:
+        """The job's turn has come."""
+        self._started = time.monotonic()
+        self._set_idle(False)
+        self.check()
+
+    def _set_idle(self, idle: bool) -> None:
+        with self._lock:
+            self._idle = idle
 
     # --- events ---
 
@@ -112,7 +120,7 @@ class Report:
 
     def done(self, outcome: Outcome, *, peak_bytes: int = 0) -> None:
         self.outcome = self.outcome or outcome
-        seconds = round(time.monotonic() - self.started, 3)
+        seconds = round(time.monotonic() - self._started, 3)
         self._end(contract.Done(job=self.job, outcome=outcome, seconds=seconds, peak_bytes=peak_bytes))
 
     def fail(self, failure: Failure) -> None:
