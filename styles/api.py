@@ -206,11 +206,7 @@ def restore_style(request: HttpRequest, style_id: uuid.UUID) -> StyleOut:
 
 @router.post("/styles/{style_id}/images", response=ImagesTaken, summary="Add references, several at once")
 @idempotent
-def add_images(
-    request: HttpRequest,
-    style_id: uuid.UUID,
-    files: File[list[UploadedFile]]
-) -> ImagesTaken:
+def add_images(request: HttpRequest, style_id: uuid.UUID, files: File[list[UploadedFile]]) -> ImagesTaken:
     """Answers 200 with a verdict for each file, also where all were refused."""
     style = _style(request, style_id)
     rules.not_too_fast(style.owner, files=len(files))

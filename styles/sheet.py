@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from config.kit.errors import Refusal
 from styles import queries, rules
@@ -49,6 +50,11 @@ def references_page(style: Style, *, show: str = "all") -> dict[str, Any]:
     )
 
 
+def _is_asked(refusal: Refusal) -> bool:
+    """The page asks for it a line above."""
+    return refusal.code == "declaration_missing"
+
+
 def sheet_context(style: Style, *, show: str = "all") -> dict[str, Any]:
     return {"style": style, "slots": slots(style, show=show)}
 
@@ -75,7 +81,7 @@ def report_context(style: Style) -> dict[str, Any]:
     try:
         rules.ready_to_train(style)
     except Refusal as refusal:
-        hindrance = refusal.say
+        hindrance = _("Say whose works these are; then it can be trained.") if _is_asked(refusal) else refusal.say
     sizes: dict[tuple[int, int], list[int]] = {}
     for image in report.images:
         sizes.setdefault((image.width, image.height), []).append(image.number)

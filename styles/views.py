@@ -100,7 +100,7 @@ def _created(request: HttpRequest, style: Style) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse(
             {
-                "upload_url": reverse("styles:add_works", args=[style.public_id]),
+                "upload_url": reverse("styles:add_works", args=[style.public_id]) + "?frame=alone",
                 "next_url": reverse("styles:detail", args=[style.public_id]),
             },
             status=201,
@@ -198,7 +198,7 @@ def _report_or_page(request: HttpRequest, style: Style) -> HttpResponse:
     if not getattr(request, "htmx", False):
         return _to(style)
     style.refresh_from_db()
-    return HttpResponse(fragments.report(style))
+    return HttpResponse(fragments.report(style) + fragments.tally(style))
 
 
 # --- its works -------------------------------------------------------------------------------------------------
@@ -215,8 +215,11 @@ def add_works(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
         [verdict] = _add(request, style)
     except Refusal as refusal:
         return HttpResponse(refusal.say, content_type="text/plain; charset=utf-8", status=refusal.status)
+    frame = fragments.verdict(verdict)
+    if request.GET.get("frame") == "alone":  # the page of a new style shows neither report nor tally
+        return HttpResponse(frame)
     style.refresh_from_db()
-    return HttpResponse(fragments.verdict(verdict) + fragments.report(style, oob=True) + fragments.tally(style))
+    return HttpResponse(frame + fragments.report(style, oob=True) + fragments.tally(style))
 
 
 def _add_all(request: HttpRequest, style: Style) -> HttpResponse:

@@ -162,7 +162,7 @@ def _place_one(style: Style, candidate: _Candidate, here: list[Reference], saved
         tone=figures.tone,
         blur=figures.blur,
         features=figures.features.model_dump(),
-        caption=candidate.caption or suggest_caption(candidate.filename, style_name=style.name),
+        caption=candidate.caption or _suggestion(style, candidate.filename, here),
         caption_source=Reference.CaptionSource.SIDECAR if candidate.caption else Reference.CaptionSource.FILENAME,
         verdict=Reference.Verdict.REMARKED if remarks else Reference.Verdict.ACCEPTED,
         remarks=remarks,
@@ -174,6 +174,23 @@ def _place_one(style: Style, candidate: _Candidate, here: list[Reference], saved
         media.save(key, path)
     reference.save()
     return Accepted(reference)
+
+
+def _suggestion(style: Style, filename: str, here: Iterable[Reference]) -> str:
+    """What the file's name says. Words that several files share say nothing of any one of them."""
+    words = suggest_caption(filename, style_name=style.name)
+    alike = [
+        other
+        for other in here
+        if words
+        and other.caption_source == Reference.CaptionSource.FILENAME
+        and suggest_caption(other.filename, style_name=style.name) == words
+    ]
+    for other in alike:
+        if other.caption:
+            other.caption = ""
+            other.save(update_fields=["caption"])
+    return "" if alike else words
 
 
 def _remarks(figures: intake.Figures, here: Iterable[Reference]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from styles.intake.formats import HEAD_BYTES, Refused, recognise
 
@@ -19,19 +19,6 @@ COPY_SIDE = 2048  # the copy's longer side: twice what any base is trained at
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-
-try:
-    import pillow_heif
-except ImportError:
-    HEIC = False
-else:
-    pillow_heif.options.DECODE_THREADS = 1
-    pillow_heif.options.THUMBNAILS = False
-    pillow_heif.register_heif_opener()
-    HEIC = True
-AVIF = bool(features.check("avif"))
-
 # C2PA's and CAWG's assertion that its maker does not want training; CBOR keeps these words as they are
 _DO_NOT_TRAIN = re.compile(rb"(?:c2pa|cawg)\.ai_(?:generative_)?training.{0,40}notAllowed", re.DOTALL)
 
@@ -40,14 +27,32 @@ def decode(path: Path) -> tuple[Image.Image, tuple[int, int]]:
     """The picture at the copy's size, and its true size in pixels. Raises `Refused`."""
     content = path.read_bytes()
     kind = recognise(content[:HEAD_BYTES])
-    if (kind == "HEIF" and not HEIC) or (kind == "AVIF" and not AVIF):
-        raise Refused("no_decoder")
+    _prepare(kind)
     if b"training-mining" in content and _DO_NOT_TRAIN.search(content):
         raise Refused("do_not_train")
     image = _open(content, kind)
     size = image.size
     image = _shrunk(_opaque(_eight_bits(image)))
     return _rebuilt(_in_srgb(image)), size
+
+
+def _prepare(kind: str) -> None:
+    """Load the decoders that are not always there and take long to load: most uploads need neither."""
+    try:
+        if kind == "HEIF":
+            import pillow_heif
+
+            pillow_heif.options.DECODE_THREADS = 1
+            pillow_heif.options.THUMBNAILS = False
+            pillow_heif.register_heif_opener()
+        elif kind == "AVIF":
+            from PIL import AvifImagePlugin
+
+            if not AvifImagePlugin.SUPPORTED:
+                raise Refused("no_decoder")
+            AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    except ImportError as error:
+        raise Refused("no_decoder") from error
 
 
 def _open(content: bytes, kind: str) -> Image.Image:
@@ -129,6 +134,8 @@ def _shrunk(image: Image.Image) -> Image.Image:
 def _in_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if profile:
+        from PIL import ImageCms
+
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -65,7 +65,7 @@ class _Answer(BaseModel):
 
     accepted: Figures | None = None
     refused: str = Field(default="", pattern=r"^[a-z_]{0,30}$")
-    facts: dict[Literal["width", "height"], int] = Field(default_factory=dict)
+    facts: dict[str, int] = Field(default_factory=dict, max_length=2)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _answer(out: Path) -> Picture | Fault | None:
     except (FileNotFoundError, ValidationError):
         return None
     if answer.accepted is None:
-        return Fault(answer.refused or "unreadable", {**answer.facts})
+        return Fault(answer.refused or "unreadable", answer.facts)
     copy, thumb = out / COPY, out / THUMB
     if not (_starts(copy, b"\xff\xd8\xff") and _starts(thumb, b"RIFF")):
         return None

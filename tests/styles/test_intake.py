@@ -319,7 +319,8 @@ def test_a_file_that_takes_too_long_is_given_up(monkeypatch):
 
     endless = (
         "import sys, time; sys.path.insert(0, sys.argv.pop(1)); from pathlib import Path;"
-        "from styles.intake import sandbox; sandbox.SECONDS_A_FILE = 1; sandbox.inspect = lambda path, out: time.sleep(60);"
+        "from styles.intake import sandbox; sandbox.SECONDS_A_FILE = 1;"
+        "sandbox.inspect = lambda path, out: time.sleep(60);"
         "sandbox.main(Path(sys.argv[1]), [int(n) for n in sys.argv[2:]])"
     )
     monkeypatch.setattr(intake, "_BOOTSTRAP", endless)
