@@ -101,6 +101,9 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
+    def has_ban_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("accounts.change_user")
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only who has every power may give powers."""
         own = request.user
@@ -120,7 +123,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
 
     @action(  # type: ignore[untyped-decorator]
         description="Ban…",
-        permissions=["accounts.change_user"],
+        permissions=["ban"],
         variant=ActionVariant.DANGER,
         dialog={
             "title": "Ban this person?",
@@ -141,7 +144,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
 
     @action(  # type: ignore[untyped-decorator]
         description="Unban…",
-        permissions=["accounts.change_user"],
+        permissions=["ban"],
         dialog={
             "title": "Let this person in again?",
             "description": "They can sign in, and their tokens work as before.",

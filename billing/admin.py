@@ -88,9 +88,12 @@ class CreditAccountAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         url = reverse("admin:billing_credittransaction_changelist")
         return format_html('<a href="{}?account__id__exact={}">every line</a>', url, account.pk)
 
+    def has_adjust_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.change_creditaccount")
+
     @action(  # type: ignore[untyped-decorator]
         description="Adjust credits…",
-        permissions=["billing.change_creditaccount"],
+        permissions=["adjust"],
         dialog={
             "title": "Adjust the credits of this person",
             "description": "It becomes a line of their ledger and of the audit trail, with your name.",

@@ -171,6 +171,16 @@ def test_staff_set_a_plan_and_the_trail_says_so(client: Client, staff: User, art
     assert AuditEntry.objects.get(verb="plan.set").detail == {"plan": "pro"}
 
 
+def test_staff_without_the_permission_cannot_ban(client: Client, artist: User) -> None:
+    helper = make_user(is_staff=True)
+    helper.user_permissions.add(Permission.objects.get(codename="view_user"))
+    client.force_login(helper)
+    answer = client.post(f"/admin/accounts/user/{artist.pk}/ban/", {"_form_submitted": "True", "reason": "x"})
+    assert answer.status_code == 403
+    artist.refresh_from_db()
+    assert artist.is_active
+
+
 def test_who_is_not_staff_sees_nothing(client: Client, artist: User) -> None:
     client.force_login(artist)
     for model in own_models():
