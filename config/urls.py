@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from billing.views import pricing
 from config.api import api
 from config.kit import media
 from config.pages import health, home, mail, studio
@@ -17,6 +18,7 @@ urlpatterns = [
     path("create/", include("generation.urls")),
     path("gallery/", include("gallery.urls")),
     path("credits/", include("billing.urls")),
+    path("pricing/", pricing, name="pricing"),
     path("jobs/", include("gpu.urls")),
     path("media/<path:key>", media.serve, name="media"),
     path("mail/", mail.mailbox, name="mail"),

@@ -21,16 +21,18 @@ SAMPLE_COUNT = 4  # one large and three small beside it
 # the style and not a memory of a work.
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "starter": (
-        "a house",
-        "a cat",
+        "a castle",
+        "a fox",
         "a red apple",
-        "a fish",
+        "a sailboat",
         "a tree",
-        "a car",
-        "a rocket",
-        "a dog",
-        "a flower",
-        "a cup",
+        "an owl",
+        "a red car",
+        "a butterfly",
+        "a guitar",
+        "a crown",
+        "a fish",
+        "a sunflower",
     ),
     "sdxl": (
         "a lighthouse on a cliff above the sea",

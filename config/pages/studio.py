@@ -5,8 +5,34 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.models import User
+from billing.plans import plan_of
+from config.pages.context import running_jobs
+from gallery.fragments import tile
+from gallery.models import Artwork
+from gpu.fragments import job_row
+from styles.fragments import style_card
+from styles.models import Style
+
+LATEST = 18  # three rows of a wall on a wide screen
 
 
+@require_GET
 @login_required
 def studio(request: HttpRequest) -> HttpResponse:
-    return render(request, "pages/studio.html")
+    user = request.user
+    assert isinstance(user, User)
+    styles = Style.objects.owned_by(user).for_cards().order_by("-updated_at")
+    pictures = Artwork.objects.owned_by(user).with_styles().order_by("-created_at", "-public_id")[:LATEST]
+    return render(
+        request,
+        "pages/studio.html",
+        {
+            "jobs": [job_row(job) for job in running_jobs(user)],
+            "styles": [style_card(style) for style in styles],
+            "styles_limit": plan_of(user).max_styles,
+            "pictures": [tile(artwork) for artwork in pictures],
+        },
+    )

@@ -36,8 +36,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.google",
-    "allauth.socialaccount.providers.discord",
     "allauth.mfa",
     "channels",
     "csp",
@@ -199,7 +197,8 @@ SOCIALACCOUNT_QUERY_EMAIL = True
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 for _provider, _scope in (("google", ["profile", "email"]), ("discord", ["identify", "email"])):
     _client_id = env.str(f"{_provider.upper()}_CLIENT_ID", default="")
-    if _client_id:
+    if _client_id:  # a provider without its id has no routes either: they could only fail
+        INSTALLED_APPS.append(f"allauth.socialaccount.providers.{_provider}")
         SOCIALACCOUNT_PROVIDERS[_provider] = {
             "APPS": [
                 {

@@ -39,7 +39,15 @@ def make_world(folder: Path) -> World:
         file=picture,
         prompt="a house",
         seed=1,
-        recipe={"prompt": "a house", "seed": 1, "steps": 20, "width": 128, "height": 128, "guidance": 4},
+        recipe={
+            "prompt": "a house",
+            "seed": 1,
+            "steps": 20,
+            "width": 128,
+            "height": 128,
+            "guidance": 4,
+            "model": "starter",
+        },
         styles=[(run.style, run.adapter, 1.0)],
     )
     reference = run.style.references.first()
@@ -50,7 +58,7 @@ def make_world(folder: Path) -> World:
             "style_id": run.style.public_id,
             "run_id": run.public_id,
             "checkpoint_id": run.checkpoints.get().public_id,
-            "reference_id": reference.public_id,
+            "work_id": reference.public_id,
             "image_id": reference.public_id,
             "number": run.adapter.number,
             "part": "live",
