@@ -32,6 +32,7 @@ from styles.models import Style
 PAGE = 40  # some five rows on a wide screen
 EAGER = 8  # the first rows are seen at once
 MAX_QUERY = 200
+ENLARGED_BELOW = 400  # pixels: a smaller picture is lost on a large screen
 DELETED, OFFER = "deleted_artworks", "offer_undo"  # in the session
 CHANGED = "gallery-changed"  # the wall hears it and fetches itself anew
 
@@ -83,7 +84,9 @@ def artwork(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponse:
             "newer": newer[0] if newer else None,
             "older": older[0] if older else None,
             "strip": [(one, media.signed_url(one.thumb_key)) for one in [*reversed(newer), shown, *older]],
+            "enlarged": max(shown.width, shown.height) < ENLARGED_BELOW,
             "price": PRICES["picture"],
+            "four": PRICES["picture"] * 4,
         },
     )
 

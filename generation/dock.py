@@ -57,7 +57,6 @@ def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
     count = round(number(values.get("count"), COUNTS[2]))
     mine = list(usable_styles(user, settings.BASE_MODEL))
     mix = _mix(user, mine, values)
-    in_mix = {row.style.pk for row in mix}
     return {
         "base": offer.base,
         "formats": formats(offer),
@@ -72,7 +71,7 @@ def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
         "prompt": values.get("prompt", ""),
         "negative_prompt": values.get("negative_prompt", ""),
         "mix": mix,
-        "others": [style for style in mine if style.pk not in in_mix],
+        "usable": mine,
         "unit_price": PRICES["picture"],
         "available": account_of(user).available if settings.BILLING else None,
     }

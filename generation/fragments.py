@@ -51,14 +51,15 @@ def rows(request: Request) -> list[Row]:
     ]
 
 
-def head(request: Request) -> SafeString:
-    """The prompt, where it stands and what can be done, `#batch-<id>-head`."""
+def head(request: Request, *, oob: bool = False) -> SafeString:
+    """The prompt, where it stands and what can be done, `#batch-<id>-head`; `oob` beside another part in one answer."""
     outputs = list(request.outputs.all())
     jobs = [output.job for output in outputs]
     state = queries.state_of(request)
     context = {
         "id": _batch_id(request),
         "request": request,
+        "oob": oob,
         "working": state in ("queued", "running"),
         "say": _where(jobs),
         "mix": _mix(request),

@@ -18,6 +18,7 @@ from config.kit.rendering import page
 from generation import actions, fragments
 from generation.dock import asked, dock, posted, row_of
 from generation.models import Output, Request
+from generation.queries import request_of
 from generation.recipes import recipe_of_request
 from generation.tools.text_to_image import NAME
 from styles.models import Style
@@ -100,14 +101,14 @@ def again(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
 def cancel_output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
     own = _own_output(request, output_id)
     actions.cancel_output(output=own)
-    return HttpResponse(fragments.picture(_own_output(request, output_id)))
+    return _picture_and_head(_own_output(request, output_id))
 
 
 @require_POST
 @login_required
 def retry_output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
     actions.retry_output(output=_own_output(request, output_id))
-    return HttpResponse(fragments.picture(_own_output(request, output_id)))
+    return _picture_and_head(_own_output(request, output_id))
 
 
 def _wall(user: User, cursor: str) -> dict[str, Any]:
@@ -119,6 +120,10 @@ def _wall(user: User, cursor: str) -> dict[str, Any]:
 def _answer(request: HttpRequest, made: Request) -> HttpResponse:
     """The new batch, which the page puts first."""
     return render(request, "generation/create.html#made", {"batch": fragments.batch(_fresh(made))})
+
+
+def _picture_and_head(own: Output) -> HttpResponse:
+    return HttpResponse(fragments.picture(own) + fragments.head(request_of(own), oob=True))
 
 
 def _fresh(request: Request) -> Request:

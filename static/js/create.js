@@ -20,7 +20,9 @@ attach("[data-dock]", (dock) => {
     if (short) short.hidden = !words.available || after >= 0;
     const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);
     put("summary", [styles.join(" + ") || words.sayNoStyle, data.get("format")].filter(Boolean).join(", "));
-    for (const entry of dock.querySelectorAll("[data-adds]")) entry.hidden = Boolean(document.getElementById(entry.dataset.adds));
+    const entries = [...dock.querySelectorAll("[data-adds]")], more = dock.querySelector("[data-add-more]");
+    for (const entry of entries) entry.hidden = Boolean(document.getElementById(entry.dataset.adds));
+    if (more) more.hidden = entries.every((entry) => entry.hidden);
     put("settings", fill(words.saySettings, { steps: data.get("steps"), guidance: data.get("guidance"), seed: data.get("seed") || words.sayAnySeed }));
   }
 
