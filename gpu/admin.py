@@ -35,7 +35,7 @@ class ReadOnly:
 
 class JobEvents(ReadOnly, TabularInline):  # type: ignore[misc]
     model = JobEvent
-    fields = ("at", "from_state", "to_state", "fence", "note")
+    fields = readonly_fields = ("at", "from_state", "to_state", "fence", "note")
     extra = 0
 
 

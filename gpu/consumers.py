@@ -123,7 +123,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 def welcome(user: Any) -> bool:
-    return isinstance(user, User) and user.is_active and user.state == User.State.ACTIVE
+    return isinstance(user, User) and user.is_active
 
 
 async def current_user(scope: dict[str, Any]) -> Any:

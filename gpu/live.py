@@ -7,13 +7,13 @@ goes on at once, with Redis or without.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
 
+from gpu.aside import PerProcess
 from gpu.models import Job
 
 log = structlog.get_logger(__name__)
@@ -38,24 +38,24 @@ def preview(job: Job, step: int, webp: str) -> None:
 
 
 def _publish(job: Job, message: dict[str, Any]) -> None:
-    _publisher().send(group_of(job.owner.public_id), {**message, "job": str(job.public_id)})
+    _publisher.get().send(group_of(job.owner.public_id), {**message, "job": str(job.public_id)})
 
 
 class Publisher:
     """The sending thread."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._waiting = 0
         threading.Thread(target=self._loop.run_forever, name="live", daemon=True).start()
 
     def send(self, group: str, message: dict[str, Any]) -> None:
-        if self._waiting < MAX_WAITING:
-            self._waiting += 1
-            asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
+        asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
 
     async def _send(self, group: str, message: dict[str, Any]) -> None:
+        if self._waiting >= MAX_WAITING:
+            return
+        self._waiting += 1
         try:
             await asyncio.wait_for(get_channel_layer().group_send(group, message), SEND_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - the layer's client raises many kinds; each means that nobody hears it
@@ -64,14 +64,4 @@ class Publisher:
             self._waiting -= 1
 
 
-_current: Publisher | None = None
-_starting = threading.Lock()
-
-
-def _publisher() -> Publisher:
-    """This process's own: a thread does not survive a fork."""
-    global _current
-    with _starting:
-        if _current is None or _current.pid != os.getpid():
-            _current = Publisher()
-        return _current
+_publisher = PerProcess(Publisher)

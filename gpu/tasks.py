@@ -9,6 +9,7 @@ from celery import shared_task
 from django.db.models.functions import Now
 
 from gpu import lifecycle
+from gpu.bell import ring
 from gpu.lifecycle.line import ready
 from gpu.models import Job, Worker
 
@@ -23,13 +24,13 @@ def sweep() -> None:
     """What was lost goes back into the line, and what waits rings again."""
     lifecycle.requeue_lost()
     if Job.objects.filter(ready()).update(rung_at=Now()):
-        lifecycle.ring()
+        ring()
 
 
 @shared_task(name="gpu.tasks.canary")  # type: ignore[untyped-decorator]
 def canary() -> None:
     """Ring although nothing waits, and notice workers that live but did not hear the last rings."""
-    lifecycle.ring()
+    ring()
     for worker in Worker.objects.filter(seen_at__gt=Now() - timedelta(minutes=1), draining_at=None):
         if worker.started_at < worker.seen_at - DEAF and (worker.heard_at or worker.started_at) < worker.seen_at - DEAF:
             log.warning("worker_deaf", worker=worker.name, heard_at=str(worker.heard_at))

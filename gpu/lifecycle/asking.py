@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from functools import partial
 
-import structlog
-from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -15,12 +13,9 @@ from accounts.models import User
 from billing import ledger
 from billing.plans import plan_of
 from gpu import kinds, live
+from gpu.bell import ring
 from gpu.lifecycle.moves import CANCELLED, QUEUED, RUNNING, JobId, locked, move, named
 from gpu.models import Job, JobEvent
-
-log = structlog.get_logger(__name__)
-
-RING_EXPIRES = 30  # seconds; who hears it later has looked by itself
 
 
 def submit(
@@ -94,11 +89,3 @@ def requeue(*, job_id: JobId) -> bool:
             return move(job, QUEUED, note="requeued by staff", not_before=None)
         Job.objects.filter(pk=job.pk).update(not_before=None)
         return True
-
-
-def ring() -> None:
-    """Tell the workers that there is work. It may fail or come twice: they look by themselves every ten seconds."""
-    try:
-        current_app.send_task("gpu.worker.work", expires=RING_EXPIRES, retry=False)
-    except Exception as error:  # noqa: BLE001 - the broker's clients raise many kinds; each means that nobody hears it
-        log.warning("doorbell_silent", error=str(error))

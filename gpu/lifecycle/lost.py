@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from gpu.lifecycle.asking import ring
+from gpu.bell import ring
 from gpu.lifecycle.moves import RUNNING, locked, try_again
 from gpu.models import Job, Worker
 

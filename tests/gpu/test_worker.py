@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
+from django.db import OperationalError, connection
 
 from accounts.models import User
 from gpu import lifecycle
+from gpu.engine_process import EngineProcess
 from gpu.lifecycle import working
 from gpu.models import Job, Worker
 from gpu.worker.runner import Runner
+from gpu.worker.seat import Seat
 from tests.fakes import probe
-from tests.gpu.conftest import make_artist, purse, submit, until, wait_for
+from tests.gpu.conftest import FAKE_ENGINE, make_artist, purse, submit, until, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -248,3 +254,96 @@ def test_the_engine_ends_with_the_worker(runner: Runner, artist: User) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIG_DFL)
+
+
+def test_a_run_goes_on_without_redis(
+    transactional_db: None, settings: LazySettings, request: pytest.FixtureRequest
+) -> None:
+    nowhere = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": ["redis://127.0.0.1:1"]}}
+    settings.CHANNEL_LAYERS = {"default": nowhere}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gpu.bell.current_app.send_task", _unheard)
+        request.getfixturevalue("runner")
+
+        wait_for(submit(make_artist(), "steps=10 delay=0.05"), Job.State.SUCCEEDED)
+
+
+def _unheard(*_: object, **__: object) -> None:
+    raise ConnectionError("there is no Redis")
+
+
+def test_a_run_survives_a_database_that_breaks_its_connections(runner: Runner, artist: User) -> None:
+    job = submit(artist, "delay=0.1", kind=probe.LONG)
+    until(lambda: "event snapshot 4" in probe.heard_of(job.subject))
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+
+    wait_for(job, Job.State.SUCCEEDED, seconds=20)
+    assert (job.attempts, job.fence) == (0, 1)
+
+
+def test_a_worker_begins_when_the_database_is_there(
+    transactional_db: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = Worker.objects.create, iter([OperationalError("away"), OperationalError("still away")])
+
+    def create(**fields: object) -> Worker:
+        for failure in failures:
+            raise failure
+        return real(**fields)
+
+    monkeypatch.setattr("gpu.worker.runner.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(Worker.objects, "create", create)
+    request.getfixturevalue("runner")
+
+    wait_for(submit(make_artist()), Job.State.SUCCEEDED)
+
+
+def test_a_new_worker_ends_the_engine_that_its_predecessor_left_hanging(
+    state_dir: Path, engine_command: None, transactional_db: None
+) -> None:
+    seat = Seat()
+    orphan = EngineProcess()
+    orphan.hello()
+    os.kill(orphan.pid, signal.SIGSTOP)
+    seat.note_engine(orphan.pid)
+    seat.leave()
+
+    again = Seat()
+
+    assert again.id == seat.id
+    until(lambda: not orphan.alive)
+    again.leave()
+
+
+def test_two_workers_of_one_machine_have_a_seat_each(state_dir: Path) -> None:
+    first, second = Seat(), Seat()
+
+    assert (first.number, second.number) == (1, 2)
+    assert first.id != second.id
+    first.leave()
+    assert Seat().id == first.id
+
+
+def test_an_engine_that_does_not_come_up_takes_no_job(
+    artist: User, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("engine_command")
+    monkeypatch.setattr("gpu.worker.runner.FIRST_PAUSE", 0.05)
+    monkeypatch.setenv("ENGINE_COMMAND", f"{sys.executable} -c 'raise SystemExit(3)'")
+    job = submit(artist)
+    thread = Runner()
+    thread.start()
+    time.sleep(1)
+    assert not Worker.objects.exists()
+
+    monkeypatch.setenv("ENGINE_COMMAND", FAKE_ENGINE)
+
+    wait_for(job, Job.State.SUCCEEDED)
+    assert job.attempts == 0
+    thread.leave()
+    thread.join(20)
