@@ -35,5 +35,6 @@ lint: ## style, types and who may import whom
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 
-bench: ## measures of speed, printed and compared with what is promised
-	@exec $(BOOTSTRAP) test tests/bench -o python_files=bench_*.py -s $(ARGS)
+bench: ## the main job timed on a stack of its own and held against what is promised
+	@$(BOOTSTRAP)
+	@.venv/bin/python -m tests.bench
