@@ -76,7 +76,7 @@ class Profile(models.Model):
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
     about = models.CharField(max_length=300, blank=True)
-    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.DARK)
 
     def __str__(self) -> str:
         return f"profile of {self.user}"

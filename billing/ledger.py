@@ -34,7 +34,7 @@ class InsufficientCredits(Refusal):
     def __init__(self, *, price: int, available: int, debt: int) -> None:
         owed = f" {debt} of a refunded purchase are still owed." if debt else ""
         super().__init__(
-            f"This costs {price} credits and you have {available}.{owed} Get more on the credits page.",
+            f"This costs {price} credits and you have {available}.{owed} Plans and packs are under Credits.",
             code="insufficient_credits",
         )
         self.price = price

@@ -49,11 +49,11 @@ def _about(row: CreditTransaction, hold: CreditHold) -> str:
             "paid": hold.captured,
             "held": hold.amount,
         }
-    return ""
+    return _("Everything that was ordered was delivered.") if hold.amount > 1 else ""
 
 
 def _sum(row: CreditTransaction, hold: CreditHold) -> list[tuple[str, int]]:
-    if row.kind == Kind.REFUND:
+    if row.kind == Kind.REFUND or hold.amount <= 1:  # one credit needs no sum
         return []
     held = (_("held when it began"), hold.amount)
     if row.kind == Kind.HOLD:

@@ -32,7 +32,7 @@ def put(bearer: dict[str, str], body: Any, **headers: str) -> Any:
 def test_me_tells_who_the_token_belongs_to(client: Client, artist: User, bearer: dict[str, str]) -> None:
     me = client.get("/api/v1/me", headers=bearer).json()
     assert (me["id"], me["email"], me["name"]) == (str(artist.public_id), "ines@example.com", "Ines")
-    assert me["theme"] == "system"
+    assert me["theme"] == "dark"
 
 
 def test_what_is_left_out_stays_as_it_is(artist: User, bearer: dict[str, str]) -> None:
