@@ -109,13 +109,13 @@ STARTER = BaseFacts(
         resolution=128,
         resolutions=(128,),
         targets=ATTENTION,
-        steps_per_image={"quick": 11, "standard": 22, "fine": 44},
-        min_steps=150,
-        max_steps=2000,
+        steps_per_image={"quick": 14, "standard": 28, "fine": 56},
+        min_steps=200,
+        max_steps=4000,
         sample_count=4,
-        seconds_per_step={"cpu": 0.5, "cuda": 0.05},
-        seconds_per_sample={"cpu": 2.0, "cuda": 0.5},
-        seconds_before={"cpu": 12.0, "cuda": 10.0},
+        seconds_per_step={"cpu": 0.35, "cuda": 0.05},
+        seconds_per_sample={"cpu": 1.5, "cuda": 0.5},
+        seconds_before={"cpu": 15.0, "cuda": 10.0},
     ),
 )
 
@@ -166,7 +166,7 @@ def describe(base: str) -> BaseFacts:
     if base in CATALOGUE:
         return CATALOGUE[base]
     folder = Path(base)
-    if not folder.is_dir():
+    if not folder.is_dir() and not folder.is_absolute():
         return replace(SDXL, name=base, title=base, repository=base, revision="", licence="see its model card")
     native = _native_size(folder)
     kind = SDXL if native >= 512 else STARTER

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Failure(Exception):
     """A job cannot go on. `code` is for machines, `say` for the artist, `detail` for staff.
@@ -44,6 +46,8 @@ def from_exception(error: BaseException) -> Failure:
             "This needs more memory than the machine has: try a smaller size, or fewer images at a time.",
             detail=detail,
         )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Failure("no_space", "The disk of the GPU worker is full. Staff has to make room.", detail=detail)
     if isinstance(error, FileNotFoundError):
         return missing_file("A file of this job", detail)
     return Failure(
