@@ -15,6 +15,7 @@ WHITE_EDGE = 0.7  # of the border's pixels
 DARK_SHARE = 0.35  # of the pixels of a work that counts as dark
 COLOURLESS = 0.06  # mean saturation
 ALIKE = 0.12  # median difference from the middle within which works look like one hand's
+EVEN = 0.02  # no set is so even that less than this tells anything
 FAR = 4.0  # times as far from the middle as usual
 
 
@@ -46,7 +47,7 @@ def apart(works: Sequence[Reference]) -> list[Finding]:
         return []
     middle = _middle(works)
     distances = {work.pk: _distance(work, middle) for work in works}
-    usual = max(median(distances.values()), 0.03)
+    usual = max(median(distances.values()), EVEN)
     odd = [work for work in works if distances[work.pk] > FAR * usual]
     if not odd or len(odd) > len(works) * FEW:
         return []
