@@ -105,10 +105,10 @@ def my_entries(request: HttpRequest, cursor: str = "", limit: int = PAGE) -> Ent
 
 @router.get("/plans", response=PlansOut, auth=None)
 def all_plans(request: HttpRequest) -> dict[str, Any]:
-    """What there is and what it costs; at home the one plan that has no limits."""
-    on_offer = list(plans.PLANS.values()) if plans.billing_is_on() else [plans.HOME]
-    packs = plans.PACKS if plans.billing_is_on() else []
-    return {"billing": plans.billing_is_on(), "plans": on_offer, "packs": packs, "prices": plans.TOOLS}
+    """What there is and what it costs. With `billing` false this is a home: its one plan stands first and is free."""
+    at_home = [] if plans.billing_is_on() else [plans.HOME]
+    catalogue = {"plans": [*at_home, *plans.PLANS.values()], "packs": plans.PACKS, "prices": plans.TOOLS}
+    return {"billing": plans.billing_is_on(), **catalogue}
 
 
 def _entry(row: CreditTransaction) -> EntryOut:

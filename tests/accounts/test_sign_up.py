@@ -8,6 +8,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts import actions
 from accounts.models import User
@@ -41,6 +42,18 @@ def test_signing_up_asks_for_the_mailed_code_and_then_lands_in_the_studio_with_f
     assert EmailAddress.objects.get(user=user).verified
     assert CreditAccount.objects.get(user=user).available == FREE_CREDITS
     assert client.session["_auth_user_id"] == str(user.pk)
+
+
+def test_without_a_mail_server_the_page_says_where_the_mail_is(client: Client) -> None:
+    sign_up(client)
+    assert 'href="/mail/"' in client.get("/accounts/confirm-email/").content.decode()
+
+
+@pytest.mark.parametrize("url", ["https://artist.example", "http://192.168.1.5:8000"])
+def test_elsewhere_it_does_not(client: Client, settings: Settings, url: str) -> None:
+    settings.PUBLIC_URL = url
+    sign_up(client)
+    assert 'href="/mail/"' not in client.get("/accounts/confirm-email/").content.decode()
 
 
 def test_a_wrong_code_verifies_nothing(client: Client) -> None:

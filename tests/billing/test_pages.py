@@ -202,4 +202,4 @@ def test_plans_are_told_to_everybody(client: Client, settings: Settings) -> None
     assert {"slug": "picture", "credits": 1}.items() <= answer["prices"][0].items()
     settings.BILLING = False
     home = client.get("/api/v1/plans").json()
-    assert ([plan["slug"] for plan in home["plans"]], home["packs"]) == (["home"], [])
+    assert (home["billing"], home["plans"][0]["slug"], home["plans"][0]["max_styles"]) == (False, "home", None)
