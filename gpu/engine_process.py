@@ -28,7 +28,7 @@ PING_EVERY = 5.0  # seconds
 # No line at all for so long, not even the answer to a ping: it is stopped, swapped out or dead.
 SILENCE_SECONDS = float(os.environ.get("ENGINE_SILENCE_SECONDS", "45"))
 # It answers, but its job says nothing for so long: it hangs. Fetching a base from a hub may take this long.
-STALL_SECONDS = float(os.environ.get("ENGINE_STALL_SECONDS", "900"))
+STALL_SECONDS = float(os.environ.get("ENGINE_STALL_SECONDS", "1800"))
 START_SECONDS = float(os.environ.get("ENGINE_START_SECONDS", "120"))  # from the start of the process to its hello
 QUIT_SECONDS = 2.0  # to leave when asked to
 LAST_WORDS = 40  # lines of stderr that staff get to see with a lost job
@@ -45,7 +45,8 @@ def engine_command() -> list[str]:
     """
     if command := os.environ.get("ENGINE_COMMAND"):
         return shlex.split(command)
-    return [settings.ENGINE_PYTHON or sys.executable, "-m", "gpu.engine"]
+    # warm: the first picture after a start should not wait for the base to be read
+    return [settings.ENGINE_PYTHON or sys.executable, "-m", "gpu.engine", "--warm", settings.BASE_MODEL]
 
 
 class EngineProcess:

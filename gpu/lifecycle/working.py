@@ -21,6 +21,7 @@ from gpu.models import Job, Worker
 LEASE = timedelta(seconds=30)
 # Long work keeps the engine at least this long before it gives way: loading it again must be worth it.
 SLICE = timedelta(seconds=60)
+TOLD = 20  # of those who wait
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,16 @@ def claim(*, worker: Worker) -> Job | None:
             if job and claimed:
                 worker.loaded = job.affinity
                 worker.save(update_fields=["loaded"])
+                transaction.on_commit(_tell_those_behind, robust=True)
                 return job
     return None
+
+
+def _tell_those_behind() -> None:
+    """Somebody left the line: the next ones see that they moved up."""
+    waiting = Job.objects.filter(state=QUEUED).select_related("owner").order_by("queued_at")
+    for job in waiting[:TOLD]:
+        live.announce(job)
 
 
 def heartbeat(*, job_id: JobId, fence: int) -> Signals:

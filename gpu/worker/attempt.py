@@ -47,9 +47,10 @@ class Attempt:
         self._reported = 0.0
         self._told: set[type[BaseModel]] = set()
         self._deadline: float | None = None
+        self._engine_is_done = False
 
     def run(self) -> None:
-        """Leaves the job in its next state. Raises EngineGone if the engine did not survive it."""
+        """Leaves the job in its next state, and the engine free or dead."""
         folder = attempt_folder(self._job)
         try:
             with Pulse(self._worker, self._job) as self._pulse:
@@ -77,7 +78,6 @@ class Attempt:
         except EngineGone as gone:
             log.warning("engine_lost", job=self._name, why=str(gone).partition("\n")[0])
             self._after_engine(str(gone))
-            raise
         except Lost:
             log.warning("job_lost", job=self._name, fence=self._job.fence)
             self._let_go()
@@ -99,6 +99,7 @@ class Attempt:
             event = self._engine.next(TICK)
             if event is None or getattr(event, "job", None) != self._name:
                 continue  # nothing, or the last words of an earlier job
+            self._engine_is_done = isinstance(event, contract.Done | contract.Error)
             match event:
                 case contract.Phase():
                     self._progress["phase"] = event.phase
@@ -180,11 +181,14 @@ class Attempt:
         """Make the engine free for the next job, whatever it takes."""
         self._engine.send(contract.Cancel(job=self._name))
         until = time.monotonic() + CANCEL_SECONDS
-        while time.monotonic() < until:
-            event = self._engine.next(TICK)
-            if isinstance(event, contract.Done | contract.Error) and event.job == self._name:
-                return
-        self._engine.kill()
+        try:
+            while not self._engine_is_done and time.monotonic() < until:
+                event = self._engine.next(TICK)
+                self._engine_is_done = isinstance(event, contract.Done | contract.Error) and event.job == self._name
+        except EngineGone as gone:
+            log.warning("engine_lost", why=str(gone).partition("\n")[0])
+        if not self._engine_is_done:
+            self._engine.kill()
 
     def _surely(self, verb: Callable[..., bool], **arguments: Any) -> bool:
         """Call a verb of the lifecycle; a database that is away is waited for, as long as that makes sense."""

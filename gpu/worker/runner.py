@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from gpu import lifecycle
-from gpu.engine_process import EngineGone, EngineProcess
+from gpu.engine_process import EngineProcess
 from gpu.models import Worker
 from gpu.worker.attempt import Attempt
 from gpu.worker.folders import tidy_all
@@ -36,7 +36,7 @@ class Runner(threading.Thread):
         self._leaving = threading.Event()
         self._engine: EngineProcess | None = None
         self._worker: Worker | None = None
-        self._tidied = 0.0
+        self._tidied = float("-inf")
 
     # --- from other threads ---
 
@@ -72,40 +72,38 @@ class Runner(threading.Thread):
 
     def _prepare(self) -> None:
         """An engine that answers, a row that says so, and nothing left over from whoever sat here before."""
-        if self._engine is None or not self._engine.alive:
-            self._start_engine()
-        if self._worker is None:
+        self._ensure_engine()
+        seen = {"seen_at": Now(), "device": self._device}
+        if self._worker is None or not Worker.objects.filter(pk=self._worker.pk).update(**seen):
             name = f"{socket.gethostname()} #{self._seat.number}"
-            self._worker = Worker.objects.create(seat=self._seat.id, name=name, device=self._device, seen_at=Now())
+            self._worker = Worker.objects.create(seat=self._seat.id, name=name, **seen)
             log.info("worker_ready", name=name, device=self._device)
-        Worker.objects.filter(pk=self._worker.pk).update(seen_at=Now(), device=self._device)
         lifecycle.requeue_abandoned(worker=self._worker)
         lifecycle.requeue_lost()
-        if time.monotonic() - self._tidied > TIDY_EVERY or not self._tidied:
+        if time.monotonic() - self._tidied > TIDY_EVERY:
             tidy_all()
             self._tidied = time.monotonic()
 
-    def _start_engine(self) -> None:
-        self._engine = EngineProcess()
-        self._seat.note_engine(self._engine.pid)
-        self._device = self._engine.hello().device
-        if self._worker:
-            self._worker.loaded = ""
+    def _ensure_engine(self) -> EngineProcess:
+        """No job is claimed for an engine that is not there. Raises EngineGone if it does not come up."""
+        if self._engine is None or not self._engine.alive:
+            self._engine = EngineProcess()
+            self._seat.note_engine(self._engine.pid)
+            self._device = self._engine.hello().device
+            if self._worker:
+                self._worker.loaded = ""
+        return self._engine
 
     def _work(self) -> None:
         """Until nothing waits."""
         assert self._worker
-        assert self._engine
-        while not self._leaving.is_set() and (job := lifecycle.claim(worker=self._worker)):
+        while not self._leaving.is_set():
+            engine = self._ensure_engine()
+            job = lifecycle.claim(worker=self._worker)
+            if job is None:
+                return
             log.info("job_claimed", job=str(job.public_id), kind=job.kind, fence=job.fence)
-            attempt = Attempt(
-                engine=self._engine, worker=self._worker, job=job, leaving=self._leaving, grace=self.grace
-            )
-            try:
-                attempt.run()
-            except EngineGone:
-                if not self._leaving.is_set():
-                    self._start_engine()
+            Attempt(engine=engine, worker=self._worker, job=job, leaving=self._leaving, grace=self.grace).run()
 
     def _go(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import json
+import time
 import uuid
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,8 @@ from django.conf import settings
 from gpu.engine_process import kill_group
 
 log = structlog.get_logger(__name__)
+
+ORPHAN_SECONDS = 5.0
 
 
 class Seat:
@@ -28,9 +31,8 @@ class Seat:
         )
         facts = self._read()
         self.id = uuid.UUID(facts["seat"]) if "seat" in facts else uuid.uuid4()
-        if facts.get("engine") and facts["engine_started"] == _started(facts["engine"]):
-            log.warning("engine_orphaned", pid=facts["engine"])  # its worker was killed and it hangs: free the GPU
-            kill_group(facts["engine"])
+        if facts.get("engine"):
+            _end_orphan(facts["engine"], facts["engine_started"])
         self.note_engine(None)
 
     def note_engine(self, pid: int | None) -> None:
@@ -50,6 +52,17 @@ class Seat:
             return dict(json.loads(self._file.read() or "{}"))
         except ValueError:  # a crash in the middle of writing it
             return {}
+
+
+def _end_orphan(pid: int, started: str) -> None:
+    """The engine of a worker that was killed leaves by itself, with a snapshot; unless it hangs."""
+    until = time.monotonic() + ORPHAN_SECONDS
+    while _started(pid) == started:
+        if time.monotonic() > until:
+            log.warning("engine_orphaned", pid=pid)
+            kill_group(pid)
+            return
+        time.sleep(0.1)
 
 
 def _lock(path: Path) -> IO[str] | None:

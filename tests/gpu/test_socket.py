@@ -161,7 +161,17 @@ async def test_many_changes_are_four_a_second_and_the_last_one_always_arrives(ar
     while "running 30<" not in arrived[-1]:
         arrived.append(await socket.receive_from(timeout=3))
     assert 2 <= len(arrived) - 1 <= (time.monotonic() - began) / consumers.INTERVAL + 2
-    assert await socket.receive_nothing(0.5)
+
+
+async def test_who_waits_sees_that_the_line_moves(artist: User, tab: Open) -> None:
+    await in_thread(submit)(await in_thread(make_artist)())
+    socket = await tab(artist)
+    await in_thread(submit)(artist)
+    await received(socket, holding="1 before it in the line")
+
+    await in_thread(lifecycle.claim)(worker=await in_thread(make_worker)())
+
+    await received(socket, holding="Next in the line")
 
 
 async def test_the_end_of_a_job_takes_it_from_the_list(artist: User, tab: Open) -> None:

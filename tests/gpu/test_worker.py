@@ -170,6 +170,22 @@ def test_what_cannot_be_stored_is_a_failure_and_not_the_worker_s_end(
     assert purse(artist) == (100, 0)
 
 
+def test_a_success_that_cannot_be_kept_leaves_the_engine_to_the_next_job(
+    runner: Runner, artist: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpu.lifecycle.moves.BACK_OFF", {1: working.timedelta(0), 2: working.timedelta(0)})
+    monkeypatch.setattr(probe, "_on_success", lambda job, done: 1 // 0)
+    probe.register()
+    job = submit(artist)
+
+    wait_for(job, Job.State.FAILED, seconds=5)
+
+    assert job.error_code == "not_kept"
+    assert runner._engine
+    assert runner._engine.alive
+    assert purse(artist) == (100, 0)
+
+
 def test_a_job_whose_preparation_fails_is_told_to_its_owner(
     runner: Runner, artist: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +320,7 @@ def test_a_worker_begins_when_the_database_is_there(
 
 
 def test_a_new_worker_ends_the_engine_that_its_predecessor_left_hanging(
-    state_dir: Path, engine_command: None, transactional_db: None
+    state_dir: Path, engine_command: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seat = Seat()
     orphan = EngineProcess()
@@ -312,6 +328,7 @@ def test_a_new_worker_ends_the_engine_that_its_predecessor_left_hanging(
     os.kill(orphan.pid, signal.SIGSTOP)
     seat.note_engine(orphan.pid)
     seat.leave()
+    monkeypatch.setattr("gpu.worker.seat.ORPHAN_SECONDS", 0.2)
 
     again = Seat()
 
