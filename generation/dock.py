@@ -73,8 +73,13 @@ def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
         "mix": mix,
         "usable": mine,
         "unit_price": PRICES["picture"],
-        "available": account_of(user).available if settings.BILLING else None,
+        "available": spendable(user),
     }
+
+
+def spendable(user: User) -> int | None:
+    """Credits there are; None at home, where they never block."""
+    return account_of(user).available if settings.BILLING else None
 
 
 def formats(offer: Bounds) -> list[Format]:

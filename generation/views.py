@@ -16,7 +16,7 @@ from config.kit.errors import Refusal
 from config.kit.paging import page_of
 from config.kit.rendering import page
 from generation import actions, fragments
-from generation.dock import asked, dock, posted, row_of
+from generation.dock import asked, dock, posted, row_of, spendable
 from generation.models import Output, Request
 from generation.queries import request_of
 from generation.recipes import recipe_of_request
@@ -119,7 +119,8 @@ def _wall(user: User, cursor: str) -> dict[str, Any]:
 
 def _answer(request: HttpRequest, made: Request) -> HttpResponse:
     """The new batch, which the page puts first."""
-    return render(request, "generation/create.html#made", {"batch": fragments.batch(_fresh(made))})
+    context = {"batch": fragments.batch(_fresh(made)), "available": spendable(made.owner)}
+    return render(request, "generation/create.html#made", context)
 
 
 def _picture_and_head(own: Output) -> HttpResponse:

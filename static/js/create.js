@@ -11,13 +11,14 @@ attach("[data-dock]", (dock) => {
 
   function tell() {
     const data = new FormData(dock), count = Number(data.get("count") ?? 1);
-    const price = count * Number(words.unitPrice), after = Number(words.available) - price;
+    const available = dock.querySelector("[data-available]")?.dataset.available ?? "";  // swapped after each request
+    const price = count * Number(words.unitPrice), after = Number(available) - price;
     put("label", fill(words.sayCreate, { n: count }));
     put("word", `\u00a0${of("sayPicture", count).trim()}`);
     put("price", of("sayCredit", price));
-    if (words.available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
+    if (available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
     const short = dock.querySelector("[data-short]");
-    if (short) short.hidden = !words.available || after >= 0;
+    if (short) short.hidden = !available || after >= 0;
     const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);
     put("summary", [styles.join(" + ") || words.sayNoStyle, data.get("format")].filter(Boolean).join(", "));
     const entries = [...dock.querySelectorAll("[data-adds]")], more = dock.querySelector("[data-add-more]");

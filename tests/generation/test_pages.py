@@ -85,6 +85,15 @@ def test_out_of_credits_the_offer_is_one_click_away(settings: Any) -> None:
     assert browser.post("/create/", FORM).status_code == 402
 
 
+def test_the_balance_follows_what_was_asked_for(settings: Any) -> None:
+    settings.BILLING = True
+    browser = browser_of(make_artist(credits=10))
+    assert 'id="dock-balance" data-available="10"' in browser.get("/create/").content.decode()
+    html = browser.post("/create/", FORM, headers=HTMX).content.decode()
+    assert 'id="dock-balance" hx-swap-oob="true" data-available="8"' in html
+    assert re.search(r'id="balance" hx-swap-oob="true"[^>]*><strong>8</strong>', html)
+
+
 def test_styles_are_mixed_by_their_rows() -> None:
     artist = make_artist()
     one, two = make_style(artist, name="One"), make_style(artist, name="Two")
