@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-_WITHOUT_SERVERS = ("architecture", "engine", "stack", "static")  # these folders' tests touch neither database nor Redis
+# these folders' tests touch neither database nor Redis
+_WITHOUT_SERVERS = ("architecture", "bench", "engine", "stack", "static")
 
 
 def pytest_configure() -> None:

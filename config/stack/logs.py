@@ -10,7 +10,8 @@ from pathlib import Path
 
 from config.stack.process import Program
 
-_WORTH_TELLING = re.compile(r"(?:^|[\s\[])(WARNING|ERROR|CRITICAL|warning|error|critical)[\s/\]:]|^\S*(Error|Exception): ")
+_LEVEL = r"(?:^|[\s\[])(WARNING|ERROR|CRITICAL|warning|error|critical)[\s/\]:]"
+_WORTH_TELLING = re.compile(rf"{_LEVEL}|^\S*(Error|Exception): ")
 _LARGEST = 10 * 1024 * 1024
 _LINES_A_MINUTE = 30
 _CHUNK = 1024 * 1024
