@@ -13,6 +13,7 @@ from config.kit import media
 from gpu import lifecycle
 from gpu.engine.catalogue import describe
 from gpu.models import Job
+from styles.fragments import status_badge
 from training import queries
 from training.models import Run
 
@@ -69,6 +70,7 @@ def status_context(run: Run) -> dict[str, Any]:
         "job": job,
         "style": run.style,
         "phases": phases(run),
+        "badge": status_badge(run.style),
         "phase_progress": _phase_progress(job),
         "position": lifecycle.position(job) if job.state == Job.State.QUEUED else None,
         "seen": round(job.step * wanted["batch"] / max(1, wanted["images"])),

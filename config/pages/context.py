@@ -28,7 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def _shell_of(user: User) -> dict[str, Any]:
     profile = Profile.objects.filter(user=user).first()
     return {
-        "theme": profile.theme if profile else Profile.Theme.SYSTEM,
+        "theme": profile.theme if profile else Profile.Theme.DARK,
         "name": user.display_name,
         "handle": user.handle,
         "plan": plan_of(user).name,

@@ -26,3 +26,15 @@ document.addEventListener("htmx:wsOpen", () => {
 document.addEventListener("htmx:wsClose", down);
 document.addEventListener("htmx:wsError", down);
 document.addEventListener("visibilitychange", () => { if (polling) refresh(); });
+
+// A push goes to every tab of its owner, whatever page it shows: parts that are not on this page are none of its business.
+document.addEventListener("htmx:wsBeforeMessage", (event) => {
+  event.preventDefault();
+  const pushed = new DOMParser().parseFromString(event.detail.message, "text/html");
+  for (const part of [...pushed.body.children]) {
+    const target = part.id && document.getElementById(part.id);
+    if (!target) continue;
+    part.removeAttribute("hx-swap-oob");
+    htmx.swap(target, part.outerHTML, { swapStyle: "outerHTML" });
+  }
+});
