@@ -55,6 +55,9 @@ def audit_account(account_id: int, *, mend: bool) -> list[Drift]:
         compare(f"what {hold.key} still holds", hold.amount - hold.captured - hold.released, holds[hold.pk])
     for row in CreditTransaction.objects.filter(account=account).annotate(sum=Sum("entries__amount")).exclude(sum=0):
         compare(f"the sum of {row.key}", row.sum or 0, 0)
+    newest = CreditTransaction.objects.filter(account=account).order_by("-pk").first()
+    if newest is not None:
+        compare("the balance of the newest line", newest.balance, buckets[Bucket.AVAILABLE] + buckets[Bucket.HELD])
     return drifts
 
 

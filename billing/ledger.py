@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts import audit
 from accounts.models import User
@@ -32,11 +34,14 @@ class InsufficientCredits(Refusal):
     status = 402
 
     def __init__(self, *, price: int, available: int, debt: int) -> None:
-        owed = f" {debt} of a refunded purchase are still owed." if debt else ""
-        super().__init__(
-            f"This costs {price} credits and you have {available}.{owed} Plans and packs are under Credits.",
-            code="insufficient_credits",
-        )
+        say = ngettext(
+            "This costs %(price)d credit and you have %(available)d.",
+            "This costs %(price)d credits and you have %(available)d.",
+            price,
+        ) % {"price": price, "available": available}
+        owed = _("%(debt)d of a refunded purchase are still owed.") % {"debt": debt} if debt else ""
+        ways = _("Plans and packs are under Credits.")
+        super().__init__(" ".join(part for part in (say, owed, ways) if part), code="insufficient_credits")
         self.price = price
         self.available = available
 
@@ -107,6 +112,7 @@ def refund(*, hold: CreditHold, amount: int, key: str, say: str) -> None:
         return
     paid = dict(
         CreditEntry.objects.filter(transaction__hold=hold, bucket=Bucket.SPENT)
+        .order_by("-grant")
         .values_list("grant")
         .annotate(Sum("amount"))
     )

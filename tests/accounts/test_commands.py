@@ -106,6 +106,6 @@ def test_the_audit_says_that_nothing_drifted() -> None:
 def test_the_audit_fails_loudly_and_mends_what_drifted() -> None:
     output_of("api_token", "artist@example.com", "--create")
     CreditAccount.objects.update(available=1)
-    with pytest.raises(CommandError, match="1 figures drifted; balances were rebuilt"):
+    with pytest.raises(CommandError, match=r"Figures that drifted: 1\. Balances were rebuilt\."):
         output_of("credits", "audit")
     assert CreditAccount.objects.get().available == FREE_CREDITS

@@ -87,6 +87,12 @@ def test_a_hold_beyond_the_balance_is_refused_with_both_figures_and_changes_noth
     assert not CreditHold.objects.exists()
 
 
+def test_one_credit_is_said_as_one(artist: User) -> None:
+    hold(artist, 50)
+    with pytest.raises(InsufficientCredits, match="costs 1 credit and you have 0"):
+        hold(artist, 1, key="job:2")
+
+
 def test_a_hold_may_use_the_last_credit(artist: User) -> None:
     hold(artist, 50)
     assert purse(artist) == (0, 50)

@@ -64,5 +64,5 @@ class Command(BaseCommand):
         for drift in drifts:
             self.stdout.write(str(drift))
         if drifts:
-            raise CommandError(f"{len(drifts)} figures drifted{'' if dry_run else '; balances were rebuilt'}.")
+            raise CommandError(f"Figures that drifted: {len(drifts)}.{'' if dry_run else ' Balances were rebuilt.'}")
         self.stdout.write("Every balance follows from its entries: drift 0.")
