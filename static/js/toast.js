@@ -17,10 +17,10 @@ export function toast(text, kind = "success", undo = "") {
   settle(item);
 }
 
-/** Lets a toast go by itself, unless someone is reading it or it tells of a failure: that stays until it is closed. */
+/** Lets a toast go by itself, unless someone reads it. What failed, and what offers a way to go, stays until it is closed. */
 export function settle(item) {
   item.querySelector("[data-close]")?.addEventListener("click", () => item.remove());
-  if (item.classList.contains("bad")) return;
+  if (item.matches(".bad, :has(p a)")) return;
   const leave = () => (item.matches(":hover, :focus-within") ? setTimeout(leave, 1000) : item.remove());
   setTimeout(leave, SHOWN_MS);
 }
