@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -14,7 +16,8 @@ from config.kit import media
 from config.kit.errors import Refusal
 from styles.models import Adapter
 
-KEPT = 100  # files; those read longest ago go first
+KEPT = 100  # files; those used longest ago go first
+KEPT_FOR = 7 * 24 * 3600  # seconds without use: weights that were erased must not live on here
 
 
 def on_disk(adapter: Adapter) -> Path:
@@ -22,8 +25,14 @@ def on_disk(adapter: Adapter) -> Path:
     if adapter.state != Adapter.State.READY:
         raise _refusal(adapter, _("“%(style)s” version %(number)d was deleted meanwhile."), "version_missing")
     target = _folder() / f"{adapter.sha256}.safetensors"
-    if target.exists():
-        return target
+    if not target.exists():
+        _fetch(adapter, target)
+    os.utime(target, (time.time(), target.stat().st_mtime))  # the disk may not note when a file is read
+    _prune(keep=target)
+    return target
+
+
+def _fetch(adapter: Adapter, target: Path) -> None:
     beside = _folder() / f".{uuid.uuid4().hex}"
     try:
         media.fetch(adapter.key, beside)
@@ -35,8 +44,6 @@ def on_disk(adapter: Adapter) -> Path:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-    _prune(keep=target)
-    return target
 
 
 def _refusal(adapter: Adapter, say: str, code: str) -> Refusal:
@@ -48,7 +55,10 @@ def _folder() -> Path:
 
 
 def _prune(*, keep: Path) -> None:
-    files = sorted(_folder().glob("*.safetensors"), key=lambda file: os.stat(file).st_atime, reverse=True)
-    for file in files[KEPT:]:
-        if file != keep:
+    used: dict[Path, float] = {}
+    for file in _folder().glob("*.safetensors"):
+        with suppress(FileNotFoundError):  # another worker of this machine was faster
+            used[file] = file.stat().st_atime
+    for place, file in enumerate(sorted(used, key=lambda file: used[file], reverse=True)):
+        if file != keep and (place >= KEPT or used[file] < time.time() - KEPT_FOR):
             file.unlink(missing_ok=True)

@@ -12,12 +12,11 @@ from django.conf import settings
 from django.http import QueryDict
 
 from accounts.models import User
-from billing.ledger import account_of
 from billing.plans import PRICES
 from config.kit import media
 from gallery.models import Artwork
 from generation.models import Request
-from generation.queries import usable_styles
+from generation.queries import spendable, usable_styles
 from generation.recipes import recipe_of_artwork, recipe_of_request
 from generation.tools.reading import number
 from generation.tools.text_to_image.form import MAX_COUNT, MAX_GUIDANCE, Bounds, bounds
@@ -75,11 +74,6 @@ def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
         "unit_price": PRICES["picture"],
         "available": spendable(user),
     }
-
-
-def spendable(user: User) -> int | None:
-    """Credits there are; None at home, where they never block."""
-    return account_of(user).available if settings.BILLING else None
 
 
 def formats(offer: Bounds) -> list[Format]:

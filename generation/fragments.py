@@ -100,7 +100,8 @@ def live(output: Output) -> SafeString:
         state = {"id": _batch_id(request), "say": _where([one.job for one in request.outputs.all()])}
         figures = render_to_string("generation/_progress.html", context)
         return SafeString(figures + render_to_string("generation/_state.html", state))
-    return SafeString(picture(output) + head(request) + said(request, output))
+    purse = _purse(request) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else ""
+    return SafeString(picture(output) + head(request) + said(request, output) + purse)
 
 
 def preview(job: Job, step: int, webp: str) -> SafeString:
@@ -119,6 +120,12 @@ def said(request: Request, output: Output) -> SafeString:
     say = words.get(Job.State(output.job.state), "")
     context = {"id": _batch_id(request), "say": say % {"n": output.ordinal + 1} if say else ""}
     return render_to_string("generation/_said.html", context)
+
+
+def _purse(request: Request) -> str:
+    """What was held came back: `#balance` in the bar, `#dock-balance` beside the button."""
+    context = {"available": queries.spendable(request.owner)}
+    return render_to_string("ui/balance.html", context) + render_to_string("generation/_balance.html", context)
 
 
 def _where(jobs: list[Job]) -> str:

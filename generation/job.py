@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from gallery.actions import publish
 from generation import adapters, tools
@@ -67,7 +68,7 @@ def render_preview(job: Job, step: int, webp: str) -> str:
 
 def describe(job: Job) -> tuple[str, str]:
     request = output_of(job.subject).request
-    return request.prompt, f"{reverse('generation:create')}#batch-{request.public_id}"
+    return Truncator(request.prompt).chars(60), f"{reverse('generation:create')}#batch-{request.public_id}"
 
 
 TEXT_TO_IMAGE = JobKind(

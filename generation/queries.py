@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from accounts.models import User
+from billing.ledger import account_of
 from styles.models import Adapter, Style
 
 if TYPE_CHECKING:
@@ -61,3 +63,8 @@ def usable_styles(owner: User, base: str) -> QuerySet[Style]:
     """The person's styles that this base can draw in now, the latest first."""
     ready = Style.objects.owned_by(owner).filter(active_adapter__state=Adapter.State.READY, active_adapter__base=base)
     return ready.select_related("active_adapter").order_by("-updated_at", "-id")
+
+
+def spendable(user: User) -> int | None:
+    """Credits there are; None at home, where they never block."""
+    return account_of(user).available if settings.BILLING else None

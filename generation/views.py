@@ -16,9 +16,9 @@ from config.kit.errors import Refusal
 from config.kit.paging import page_of
 from config.kit.rendering import page
 from generation import actions, fragments
-from generation.dock import asked, dock, posted, row_of, spendable
+from generation.dock import asked, dock, posted, row_of
 from generation.models import Output, Request
-from generation.queries import request_of
+from generation.queries import request_of, spendable
 from generation.recipes import recipe_of_request
 from generation.tools.text_to_image import NAME
 from styles.models import Style

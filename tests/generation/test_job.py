@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_weights_are_fetched_once(tmp_path: Path) -> None:
     first = TEXT_TO_IMAGE.build_spec(job, tmp_path)
     media.delete(adapter.key)
     assert TEXT_TO_IMAGE.build_spec(job, tmp_path) == first
+
+
+def test_weights_that_nobody_used_for_a_week_leave_the_workers_disk(tmp_path: Path) -> None:
+    artist = make_artist()
+    one, two = make_style(artist, name="One"), make_style(artist, name="Two")
+    for style in (one, two):
+        make_version(style)
+    jobs = [ask(artist, styles=[{"id": style.public_id}]).outputs.get().job for style in (one, two)]
+    first, second = (Path(TEXT_TO_IMAGE.build_spec(job, tmp_path).styles[0].path) for job in jobs)  # type: ignore[union-attr]
+    assert first.exists()
+    assert second.exists()
+    os.utime(first, (time.time() - 8 * 24 * 3600,) * 2)
+    TEXT_TO_IMAGE.build_spec(jobs[1], tmp_path)
+    assert not first.exists()
+    assert second.exists()
 
 
 def test_damaged_weights_never_reach_the_engine(tmp_path: Path) -> None:

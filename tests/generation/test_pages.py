@@ -255,14 +255,16 @@ def test_a_finished_picture_is_pushed_with_its_batchs_head_and_said_aloud(tmp_pa
     assert "Picture 1 is ready." in html
 
 
-def test_a_failed_picture_says_why_and_that_it_cost_nothing() -> None:
-    output = ask().outputs.get()
+def test_a_failed_picture_says_why_and_that_it_cost_nothing(settings: Any) -> None:
+    settings.BILLING = True
+    output = ask(make_artist(credits=7)).outputs.get()
     job = claimed(output)
     lifecycle.fail(job_id=job.public_id, fence=job.fence, code="out_of_memory", say="Try a smaller size.")
     html = pushed(output)
     assert "Try a smaller size." in html
     assert "No credits were taken." in html
     assert "Picture 1 could not be made. It cost nothing." in html
+    assert 'id="dock-balance" data-available="7"' in html
 
 
 def test_eight_pictures_stand_in_two_rows_of_four() -> None:
