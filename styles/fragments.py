@@ -84,7 +84,8 @@ def report(style: Style, *, oob: bool = False) -> SafeString:
 def tally(style: Style) -> SafeString:
     """The figures above the sheet, swapped wherever they stand."""
     return render_to_string(
-        "styles/_tally.html", tally_context(style) | {"style": style, "badge": status_badge(style), "oob": True, "show": "all"}
+        "styles/_tally.html",
+        tally_context(style) | {"style": style, "badge": status_badge(style), "oob": True, "show": "all"},
     )
 
 

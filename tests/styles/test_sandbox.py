@@ -1,4 +1,6 @@
+import ctypes
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -97,3 +99,34 @@ def test_a_picture_is_ready_within_its_time():
     started = time.monotonic()
     accepted(take(style, jpeg(2, (1700, 1200))))
     assert time.monotonic() - started < 3
+
+
+def test_the_sandbox_reads_no_file_but_its_own_and_opens_no_connection(monkeypatch, tmp_path):
+    """A decoder that was taken over is stood in for by one that looks around and reports as codes."""
+    secret = settings.BASE_DIR / "manage.py"
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    spy = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from pathlib import Path; import socket, os;"
+        "from styles.intake import sandbox\n"
+        "def dares(deed):\n"
+        "    try: deed()\n"
+        "    except OSError: return False\n"
+        "    return True\n"
+        "def look(path, out):\n"
+        f"    reads = dares(lambda: open({str(secret)!r}).read())\n"
+        "    parent = dares(lambda: open(f'/proc/{os.getppid()}/environ', 'rb').read())\n"
+        f"    writes = dares(lambda: open({str(tmp_path / 'x')!r}, 'w').close())\n"
+        f"    calls = dares(lambda: socket.create_connection(('127.0.0.1', {port}), 1))\n"
+        "    done = {'reads': reads, 'parent': parent, 'writes': writes, 'calls': calls}\n"
+        "    return {'refused': '_'.join(name for name in done if done[name]) or 'nothing', 'facts': {}}\n"
+        "sandbox.inspect = look; sandbox.main(Path(sys.argv[1]), [0])"
+    )
+    monkeypatch.setattr(intake, "_BOOTSTRAP", spy)
+    with intake.workspace() as work:
+        (work / "in" / "0").write_bytes(b"")
+        found = intake.inspect(work, [0])[0]
+    listener.close()
+    if ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) < 4:
+        pytest.skip("this kernel has no Landlock, or one without rules for the network")
+    assert found.code == "nothing"
