@@ -47,12 +47,6 @@ def ratio(width: int | None, height: int | None) -> str:
     return f"{(width or 1) / (height or 1):.3f}".rstrip("0").rstrip(".")
 
 
-@register.simple_tag
-def ratio_sum(pictures: Sequence[Any]) -> str:
-    """The ratios of a row's pictures together, for `data-sum`: the row is then never taller than it should be."""
-    return f"{sum((one.width or 1) / (one.height or 1) for one in pictures):.3f}"
-
-
 @register.simple_tag(takes_context=True)
 def current(context: Context, *prefixes: str) -> SafeString | str:
     """`aria-current="page"` when the page's address begins with one of the prefixes."""
@@ -119,12 +113,6 @@ def initials(name: str | None) -> str:
     """One or two letters that stand for a person: “Ines Moreau” is IM."""
     words = [word for word in (name or "").replace("@", " ").replace(".", " ").split() if word]
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
-
-
-@register.filter
-def get(mapping: Mapping[str, Any], key: str) -> Any:
-    """The entry of a mapping under a key that is itself a variable."""
-    return mapping.get(key)
 
 
 @register.filter
