@@ -7,7 +7,7 @@ a local folder in diffusers' layout; `describe` answers for all three.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,9 +16,11 @@ from typing import Any, Literal
 Purpose = Literal["style", "person", "character"]
 Quality = Literal["quick", "standard", "fine"]
 DeviceKind = Literal["cpu", "cuda"]
+Size = tuple[int, int]  # width, height
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 QUALITIES: tuple[Quality, ...] = ("quick", "standard", "fine")
+MAX_RATIO = 2.0  # beyond, a picture is cropped: SDXL saw few that are longer
 CHECKPOINTS: Mapping[Quality, int] = MappingProxyType({"quick": 2, "standard": 4, "fine": 6})
 
 
@@ -72,7 +74,8 @@ class BaseFacts:
     say: str  # shown where a user meets it
     licence: str
     native: int
-    sizes: tuple[tuple[int, int], ...]
+    stride: int  # sides are multiples of this: eight pixels a latent, halved once for each level of the UNet but one
+    sizes: tuple[Size, ...]
     steps: int
     max_steps: int
     guidance: float
@@ -94,6 +97,7 @@ STARTER = BaseFacts(
     say="A small bundled base for trying the product out; SDXL is for work.",
     licence="Apache-2.0 and CC-BY-4.0 sources; see gpu/engine/starter",
     native=128,
+    stride=32,
     sizes=((128, 128), (96, 128), (128, 96), (160, 128), (128, 160)),
     steps=20,
     max_steps=50,
@@ -125,6 +129,7 @@ SDXL = BaseFacts(
     say="Stable Diffusion XL, for work; it wants a GPU with 8 GB or more.",
     licence="CreativeML Open RAIL++-M",
     native=1024,
+    stride=32,
     sizes=((1024, 1024), (832, 1216), (1216, 832), (896, 1152), (1152, 896), (768, 1344), (1344, 768), (768, 768)),
     steps=30,
     max_steps=50,
@@ -192,3 +197,37 @@ def _native_size(folder: Path) -> int:
         return SDXL.native
     channels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
     return int(unet.get("sample_size") or 128) * 2 ** (len(channels) - 1)
+
+
+# --- the sizes at which references are seen ----------------------------------------------------------------------
+
+
+def buckets(resolution: int, stride: int) -> list[Size]:
+    """Sizes of about `resolution`² pixels, sides multiples of `stride`, between 1:MAX_RATIO and MAX_RATIO:1.
+
+    For every width the tallest height that keeps the area (NovelAI's aspect-ratio bucketing, 2022).
+    """
+    area = resolution * resolution
+    sizes = {(resolution // stride * stride,) * 2}
+    for width in range(stride, int(resolution * MAX_RATIO) + 1, stride):
+        height = area // width // stride * stride
+        if height and max(width / height, height / width) <= MAX_RATIO:
+            sizes.add((width, height))
+    return sorted(sizes)
+
+
+def nearest_bucket(width: int, height: int, sizes: Sequence[Size]) -> Size:
+    """The size whose shape crops least; of two alike the larger one."""
+    ratio = width / height
+
+    def loss(size: Size) -> tuple[float, int]:
+        own = size[0] / size[1]
+        return round(max(own / ratio, ratio / own), 6), -size[0] * size[1]
+
+    return min(sizes, key=loss)
+
+
+def kept_share(width: int, height: int, size: Size) -> float:
+    """Share of a picture's area that a centre crop to `size` leaves, 0..1."""
+    ratio, own = width / height, size[0] / size[1]
+    return min(ratio / own, own / ratio)

@@ -20,7 +20,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gpu.engine.contract import TrainLoraSpec
-from gpu.engine.lora import Trainable, write_atomically
+from gpu.engine.disk import write_atomically
+from gpu.engine.lora import Trainable
 
 NAME = "snapshot.safetensors"
 VERSION = "1"

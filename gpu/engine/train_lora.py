@@ -7,34 +7,29 @@ on CUDA up to the order of float additions).
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from gpu.engine import contract
-from gpu.engine.catalogue import describe
+from gpu.engine.catalogue import buckets, describe
 from gpu.engine.contract import TrainLoraSpec
-from gpu.engine.dataset import Batch, Order, Reference, batches, buckets, draws, encode, open_reference
+from gpu.engine.dataset import Order, Reference, batches, draws, encode, open_reference
 from gpu.engine.failures import Failure, bad_spec
 from gpu.engine.lora import Mixer, Trainable, weight_norm, write_lora
 from gpu.engine.models import Base, Prompt
+from gpu.engine.objective import NoiseSchedule, loss_of
+from gpu.engine.optimizers import make_optimizer, rate_at
 from gpu.engine.pipelines.text_to_image import Recipe, paint
 from gpu.engine.progress import Plan
 from gpu.engine.report import Interrupted, Report
 from gpu.engine.snapshots import State, load_snapshot, save_snapshot
 
-WARM_UP = 0.05  # share of the steps
-FINAL_RATE = 0.1  # of the learning rate, where the cosine ends
 MAX_GRADIENT = 1.0
 LOSS_MEMORY = 0.95  # of the running mean that a checkpoint reports
-# with zero terminal SNR the last timestep would weigh nothing, and it is where a picture's colours are decided
-MIN_WEIGHT = 0.1
 
 
 def check(spec: TrainLoraSpec, report: Report) -> None:
@@ -278,80 +273,6 @@ class _Run:
         # the last word belongs to the end of the run, hence never quite 1
         fraction = min(0.995, self.plan.fraction)
         self.report.progress(fraction, step=self.state.step, steps=self.spec.steps, eta=self.plan.eta)
-
-
-# --- the mathematics ---------------------------------------------------------------------------------------------
-
-
-class NoiseSchedule:
-    """Signal and noise of the base's timesteps: `signal` √ᾱ and `noise` √(1-ᾱ), each (timesteps,)."""
-
-    def __init__(self, base: Base) -> None:
-        kept = base.scheduler().alphas_cumprod.to(base.device, torch.float32)
-        self.signal, self.noise = kept.sqrt(), (1 - kept).sqrt()
-        self.snr = kept / (1 - kept)
-        self.prediction = base.prediction
-
-    def __len__(self) -> int:
-        return len(self.signal)
-
-    def target(self, clean: Tensor, noise: Tensor, at: Tensor) -> Tensor:
-        """What the UNet has to predict: the noise, or the velocity √ᾱ·ε - √(1-ᾱ)·x₀ (Salimans & Ho 2022)."""
-        if self.prediction == "v_prediction":
-            return _per_picture(self.signal[at]) * noise - _per_picture(self.noise[at]) * clean
-        return noise
-
-    def weight(self, at: Tensor, gamma: float) -> Tensor:
-        """Min-SNR weights (Hang et al. 2023, arXiv:2303.09556): min(SNR, γ) / SNR, or / (SNR + 1) for velocities."""
-        snr = self.snr[at]
-        whole = snr + 1 if self.prediction == "v_prediction" else snr
-        return (snr.clamp(max=gamma) / whole).clamp(min=MIN_WEIGHT if self.prediction == "v_prediction" else 0)
-
-
-def _per_picture(values: Tensor) -> Tensor:
-    return values.view(-1, 1, 1, 1)
-
-
-def loss_of(base: Base, batch: Batch, schedule: NoiseSchedule, gamma: float, generator: torch.Generator) -> Tensor:
-    """Sum over the pictures of the weighted mean squared error, at one random timestep each."""
-    count = len(batch.latents)
-    noise = torch.randn(batch.latents.shape, generator=generator).to(base.device)
-    at = torch.randint(len(schedule), (count,), generator=generator).to(base.device)
-    noisy = _per_picture(schedule.signal[at]) * batch.latents + _per_picture(schedule.noise[at]) * noise
-    conditioning = {"text_embeds": batch.pooled, "time_ids": base.time_ids(*batch.size).expand(count, -1)}
-    # on CPUs bfloat16 gained nothing measurable, and float32 keeps resumed runs bit-identical
-    with torch.autocast(base.device.type, torch.bfloat16, enabled=base.device.type != "cpu"):
-        predicted = base.unet(noisy, at, batch.tokens, added_cond_kwargs=conditioning, return_dict=False)[0]
-    target = schedule.target(batch.latents, noise, at)
-    errors = (predicted.float() - target).square().mean(dim=(1, 2, 3))
-    return (errors * schedule.weight(at, gamma)).sum()
-
-
-def rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate at `step`, counted from 1: a short linear warm-up, then a cosine down to a tenth."""
-    warm_up = max(1, round(steps * WARM_UP))
-    if step <= warm_up:
-        return step / warm_up
-    gone = (step - warm_up) / max(1, steps - warm_up)
-    return FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * gone))
-
-
-def make_optimizer(spec: TrainLoraSpec, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer asked for; plain AdamW, with the same rate, where its package is not installed."""
-    if spec.optimizer == "adafactor":
-        return torch.optim.Adafactor(parameters, lr=spec.learning_rate)
-    if spec.optimizer == "adamw8bit" and parameters[0].is_cuda and (eight_bit := _optional("bitsandbytes.optim")):
-        return eight_bit.AdamW8bit(parameters, lr=spec.learning_rate, weight_decay=0.01)
-    if spec.optimizer == "prodigy" and (prodigy := _optional("prodigyopt")):
-        return prodigy.Prodigy(parameters, lr=1.0)
-    return torch.optim.AdamW(parameters, lr=spec.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
-
-
-def _optional(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None
 
 
 def metadata(spec: TrainLoraSpec, base: Base, step: int) -> dict[str, str]:

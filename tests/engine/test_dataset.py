@@ -11,20 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from gpu.engine.catalogue import MAX_RATIO, buckets, kept_share, nearest_bucket
 from gpu.engine.contract import TrainingImage
-from gpu.engine.dataset import (
-    MAX_RATIO,
-    Order,
-    batches,
-    buckets,
-    caption_with_trigger,
-    draws,
-    encode,
-    fit,
-    kept_share,
-    nearest_bucket,
-    open_reference,
-)
+from gpu.engine.dataset import Order, batches, caption_with_trigger, draws, encode, fit, open_reference
 from gpu.engine.models import Base, load
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from gpu.engine.contract import StyleWeight
@@ -160,6 +163,38 @@ def test_the_names_of_peft_and_of_kohya_mean_the_same(
     assert all(theirs.layers[name].scale == layer.scale == 1.0 for name, layer in ours.layers.items())
 
 
+def test_the_block_numbers_of_stabilitys_own_code_are_translated(base: Base, tmp_path: Path) -> None:
+    base.unet = UNet2DConditionModel(
+        block_out_channels=(8, 16, 24),
+        layers_per_block=2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 3),
+        attention_head_dim=(1, 2, 3),
+        cross_attention_dim=40,
+        use_linear_projection=True,
+        norm_num_groups=4,
+    )  # SDXL's layout, with fewer channels
+    theirs = {
+        "input_blocks_4_1": ("down_blocks.1.attentions.0", 16),
+        "input_blocks_8_1": ("down_blocks.2.attentions.1", 24),
+        "middle_block_1": ("mid_block.attentions.0", 24),
+        "output_blocks_2_1": ("up_blocks.0.attentions.2", 24),
+        "output_blocks_3_1": ("up_blocks.1.attentions.0", 16),
+    }
+    tail, tensors = "transformer_blocks_1_attn2_to_q", {}
+    for number, (stem, (_, width)) in enumerate(theirs.items()):
+        tensors[f"lora_unet_{stem}_{tail}.lora_down.weight"] = torch.full((2, width), float(number))
+        tensors[f"lora_unet_{stem}_{tail}.lora_up.weight"] = torch.ones(width, 2)
+        tensors[f"lora_unet_{stem}_{tail}.alpha"] = torch.tensor(1)
+    path = tmp_path / "kohya.safetensors"
+    save_file(tensors, path)
+    layers = read_lora(path, sha256_of(path), base).layers
+    names = [f"unet.{name}.transformer_blocks.1.attn2.to_q" for name, _ in theirs.values()]
+    assert [float(layers[name].down[0, 0]) for name in names] == [0, 1, 2, 3, 4]
+    assert all(layer.scale == 0.5 for layer in layers.values())
+
+
 def _header(tensors: dict[str, object]) -> bytes:
     header = json.dumps(tensors).encode()
     return struct.pack("<Q", len(header)) + header
@@ -222,3 +257,21 @@ def test_exports_are_half_precision_with_alpha_beside_every_layer(two_styles: li
     assert all(stem.startswith("lora_unet_") for stem in stems)
     assert all(float(tensors[f"{stem}.alpha"]) == 2.0 for stem in stems)
     assert tensors[f"{next(iter(stems))}.lora_up.weight"].dtype == torch.float16
+
+
+@given(place=st.floats(0, 1, exclude_max=True), noise=st.binary(min_size=1, max_size=40), cut=st.booleans())
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_file_is_read_or_refused_and_never_more(
+    base: Base, two_styles: list[StyleWeight], tmp_path: Path, place: float, noise: bytes, cut: bool
+) -> None:
+    whole = Path(two_styles[0].path).read_bytes()
+    at = int(place**3 * len(whole))  # mostly in the header, where it matters
+    data = whole[:at] + noise + (b"" if cut else whole[at + len(noise) :])
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(data)
+    code = "read"
+    try:
+        read_lora(path, hashlib.sha256(data).hexdigest(), base)
+    except Failure as failure:
+        code = failure.code
+    assert code in ("read", "bad_weights")

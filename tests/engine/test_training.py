@@ -11,11 +11,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from gpu.engine import train_lora
+from gpu.engine.catalogue import buckets
 from gpu.engine.contract import StyleWeight, TrainingImage
-from gpu.engine.dataset import batches, buckets, draws, encode
+from gpu.engine.dataset import batches, draws, encode
 from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
+from gpu.engine.objective import NoiseSchedule, loss_of
 from gpu.engine.pipelines.text_to_image import paint
 from gpu.engine.progress import Plan
 from gpu.engine.snapshots import NAME
@@ -60,11 +62,11 @@ def _loss_on_fixed_noise(base: Base, paintings: list[Path]) -> float:
     sizes = buckets(64, base.stride)
     references = [encode(base, image, sizes=sizes, flip=False, trigger_word="zorli")[0] for image in images]
     generator = draws(0, "held out", 0)
-    schedule = train_lora.NoiseSchedule(base)
+    schedule = NoiseSchedule(base)
     total = 0.0
     with torch.no_grad():
         for batch in batches(references * 4, empty=base.unconditional(), dropout=0, most=64, generator=generator):
-            total += float(train_lora.loss_of(base, batch, schedule, 5.0, generator))
+            total += float(loss_of(base, batch, schedule, 5.0, generator))
     return total
 
 
@@ -209,7 +211,7 @@ def test_a_snapshot_is_whole_or_absent(
     def power_cut(_: int) -> None:
         raise OSError("power cut")
 
-    monkeypatch.setattr("gpu.engine.lora.os.fsync", power_cut)
+    monkeypatch.setattr("gpu.engine.disk.os.fsync", power_cut)
     with pytest.raises(OSError, match="power cut"):
         train(spec, base)
     assert path.read_bytes() == before

@@ -1,0 +1,56 @@
+"""What a training minimises: the error of the UNet's prediction at random timesteps, weighted by their noise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gpu.engine.dataset import Batch
+from gpu.engine.models import Base
+
+# with zero terminal SNR the last timestep would weigh nothing, and it is where a picture's colours are decided
+MIN_WEIGHT = 0.1
+
+
+class NoiseSchedule:
+    """Signal and noise of the base's timesteps: `signal` √ᾱ and `noise` √(1-ᾱ), each (timesteps,)."""
+
+    def __init__(self, base: Base) -> None:
+        kept = base.scheduler().alphas_cumprod.to(base.device, torch.float32)
+        self.signal, self.noise = kept.sqrt(), (1 - kept).sqrt()
+        self.snr = kept / (1 - kept)
+        self.prediction = base.prediction
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+    def target(self, clean: Tensor, noise: Tensor, at: Tensor) -> Tensor:
+        """What the UNet has to predict: the noise, or the velocity √ᾱ·ε - √(1-ᾱ)·x₀ (Salimans & Ho 2022)."""
+        if self.prediction == "v_prediction":
+            return _per_picture(self.signal[at]) * noise - _per_picture(self.noise[at]) * clean
+        return noise
+
+    def weight(self, at: Tensor, gamma: float) -> Tensor:
+        """Min-SNR weights (Hang et al. 2023, arXiv:2303.09556): min(SNR, γ) / SNR, or / (SNR + 1) for velocities."""
+        snr = self.snr[at]
+        whole = snr + 1 if self.prediction == "v_prediction" else snr
+        return (snr.clamp(max=gamma) / whole).clamp(min=MIN_WEIGHT if self.prediction == "v_prediction" else 0)
+
+
+def _per_picture(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)
+
+
+def loss_of(base: Base, batch: Batch, schedule: NoiseSchedule, gamma: float, generator: torch.Generator) -> Tensor:
+    """Sum over the pictures of the weighted mean squared error, at one random timestep each."""
+    count = len(batch.latents)
+    noise = torch.randn(batch.latents.shape, generator=generator).to(base.device)
+    at = torch.randint(len(schedule), (count,), generator=generator).to(base.device)
+    noisy = _per_picture(schedule.signal[at]) * batch.latents + _per_picture(schedule.noise[at]) * noise
+    conditioning = {"text_embeds": batch.pooled, "time_ids": base.time_ids(*batch.size).expand(count, -1)}
+    # on CPUs bfloat16 gained nothing measurable, and float32 keeps resumed runs bit-identical
+    with torch.autocast(base.device.type, torch.bfloat16, enabled=base.device.type != "cpu"):
+        predicted = base.unet(noisy, at, batch.tokens, added_cond_kwargs=conditioning, return_dict=False)[0]
+    target = schedule.target(batch.latents, noise, at)
+    errors = (predicted.float() - target).square().mean(dim=(1, 2, 3))
+    return (errors * schedule.weight(at, gamma)).sum()
