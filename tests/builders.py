@@ -1,4 +1,4 @@
-"""Rows that tests need, each made by the action that makes it in life where there is one. Add your own; change no other's."""
+"""Rows that tests need, each made by the action that makes it in life. Add your own; change no other's."""
 
 from __future__ import annotations
 

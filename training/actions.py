@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -129,4 +130,5 @@ def discard_files(run: Run) -> None:
     keys = [checkpoint.key for checkpoint in run.checkpoints.all()] + [sample.key for sample in run.samples.all()]
     run.samples.all().delete()
     run.checkpoints.all().delete()
-    transaction.on_commit(lambda: [media.delete(key) for key in keys])
+    for key in keys:
+        transaction.on_commit(partial(media.delete, key))

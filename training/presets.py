@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -100,15 +100,16 @@ def plan(*, images: int, purpose: str, quality: str, advanced: dict[str, Any] | 
         raise Refusal("Choose Style, Person or Character.", code="unknown_purpose", field="purpose")
     if quality not in QUALITIES:
         raise Refusal("Choose Quick, Standard or Fine.", code="unknown_quality", field="quality")
+    aim, level = cast(Purpose, purpose), cast(Quality, quality)
     facts = describe(settings.BASE_MODEL)
     recipe = facts.training
     wanted = {name: value for name, value in (advanced or {}).items() if value not in (None, "")}
-    steps = _whole(wanted, "steps", recipe.steps(images, quality, purpose), MIN_STEPS, MAX_STEPS)  # type: ignore[arg-type]
+    steps = _whole(wanted, "steps", recipe.steps(images, level, aim), MIN_STEPS, MAX_STEPS)
     rank = _whole(wanted, "rank", recipe.rank, *RANKS)
-    checkpoint_steps = recipe.checkpoint_steps(steps, quality)  # type: ignore[arg-type]
+    checkpoint_steps = recipe.checkpoint_steps(steps, level)
     return Plan(
-        purpose=purpose,  # type: ignore[arg-type]
-        quality=quality,  # type: ignore[arg-type]
+        purpose=aim,
+        quality=level,
         images=images,
         steps=steps,
         checkpoint_steps=checkpoint_steps,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from styles.models import Adapter, Style
-from training.models import Checkpoint, Run, Sample
+from training.models import Run, Sample
 
 LOSS_POINTS = 240  # more than a chart of 384 px can show
 
@@ -15,15 +15,9 @@ def latest_run(style: Style) -> Run | None:
 
 
 def versions(style: Style) -> QuerySet[Adapter]:
-    """The style's versions, newest first, with their run, checkpoints and samples at hand."""
-    return (
-        style.adapters.exclude(state__in=(Adapter.State.DELETED, Adapter.State.FAILED))
-        .select_related("run__job")
-        .prefetch_related(
-            Prefetch("run__checkpoints", queryset=Checkpoint.objects.prefetch_related("samples")),
-        )
-        .order_by("-number")
-    )
+    """The style's versions, newest first; what failed or was cancelled is none."""
+    gone = (Adapter.State.DELETED, Adapter.State.FAILED)
+    return style.adapters.exclude(state__in=gone).order_by("-number")
 
 
 def samples_by_step(run: Run) -> list[tuple[int, list[Sample]]]:

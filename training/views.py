@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from config.kit import media
@@ -27,16 +27,21 @@ from training.forms import TrainForm
 from training.models import Checkpoint, Run
 
 
+def _owner(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def _style(request: HttpRequest, style_id: UUID) -> Style:
-    return get_object_or_404(Style.objects.owned_by(request.user), public_id=style_id)
+    return get_object_or_404(Style.objects.owned_by(_owner(request)), public_id=style_id)
 
 
 def _run(request: HttpRequest, run_id: UUID) -> Run:
     runs = Run.objects.select_related("job", "style", "adapter")
-    return get_object_or_404(runs.filter(style__in=Style.objects.owned_by(request.user)), public_id=run_id)
+    return get_object_or_404(runs.filter(style__in=Style.objects.owned_by(_owner(request))), public_id=run_id)
 
 
-@require_GET
+@require_safe
 @login_required
 def run_page(request: HttpRequest, style_id: UUID) -> HttpResponse:
     """The running training; else the last one with the form for the next."""
@@ -89,7 +94,7 @@ def _form_context(style: Style, form: TrainForm) -> dict[str, Any]:
     }
 
 
-@require_GET
+@require_safe
 @login_required
 def offer(request: HttpRequest, style_id: UUID) -> HttpResponse:
     """Price, minutes and how often each image is seen, for what is chosen just now."""
@@ -116,11 +121,6 @@ def start(request: HttpRequest, style_id: UUID) -> HttpResponse:
     return redirect("training:run", style.public_id)
 
 
-def _owner(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
 PARTS = {
     "live": ("training/_live.html", fragments.status_context),
     "stops": ("training/_stops.html", fragments.stops_context),
@@ -129,7 +129,7 @@ PARTS = {
 }
 
 
-@require_GET
+@require_safe
 @login_required
 def run_part(request: HttpRequest, run_id: UUID, part: str) -> HttpResponse:
     """One part of the live page, for catching up and for polling."""
@@ -164,16 +164,20 @@ def retry(request: HttpRequest, run_id: UUID) -> HttpResponse:
     return redirect("training:run", run.style.public_id)
 
 
-@require_GET
+@require_safe
 @login_required
 def versions(request: HttpRequest, style_id: UUID) -> HttpResponse:
     style = _style(request, style_id)
-    rows = []
-    for adapter in queries.versions(style):
-        run = Run.objects.filter(adapter=adapter).select_related("job").first()
-        rows.append({"adapter": adapter, "run": run, "active": adapter.pk == style.active_adapter_id})
-    newest = next((row["run"] for row in rows if row["run"] and row["adapter"].state == Adapter.State.READY), None)
-    context = {"style": style, "tab": "versions", "rows": rows, "newest": newest, "compared": _compared(newest)}
+    adapters = list(queries.versions(style))
+    runs = {run.adapter_id: run for run in Run.objects.filter(adapter__in=adapters).select_related("job")}
+    newest = next((runs[one.pk] for one in adapters if one.state == Adapter.State.READY and one.pk in runs), None)
+    context = {
+        "style": style,
+        "tab": "versions",
+        "rows": [{"adapter": one, "active": one.pk == style.active_adapter_id} for one in adapters],
+        "newest": newest,
+        "compared": _compared(newest),
+    }
     return render(request, "training/version_list.html", context)
 
 
@@ -212,7 +216,7 @@ def rename(request: HttpRequest, style_id: UUID, number: int) -> HttpResponse:
     return redirect("training:versions", style.public_id)
 
 
-@require_GET
+@require_safe
 @login_required
 def weights(request: HttpRequest, style_id: UUID, number: int) -> HttpResponse:
     """The LoRA as a file for other tools."""
@@ -224,7 +228,7 @@ def weights(request: HttpRequest, style_id: UUID, number: int) -> HttpResponse:
 @require_POST
 @login_required
 def choose(request: HttpRequest, checkpoint_id: UUID) -> HttpResponse:
-    own = Checkpoint.objects.filter(run__style__in=Style.objects.owned_by(request.user))
+    own = Checkpoint.objects.filter(run__style__in=Style.objects.owned_by(_owner(request)))
     checkpoint = get_object_or_404(own.select_related("run__job", "run__adapter"), public_id=checkpoint_id)
     adapter = actions.choose_checkpoint(checkpoint=checkpoint)
     messages.success(

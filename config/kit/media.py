@@ -22,6 +22,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.http import content_disposition_header
 
 SIGNED_FOR_SECONDS = 300
@@ -119,7 +120,7 @@ def serve(request: HttpRequest, key: str) -> HttpResponseBase:
     period, download = request.GET.get("p", ""), request.GET.get("d", "")
     expected = signing.Signer(salt=_SALT).signature(f"{key}|{period}|{download}")
     fresh = period.isdigit() and int(period) >= int(time.time()) // SIGNED_FOR_SECONDS - 1
-    if not fresh or not signing.constant_time_compare(request.GET.get("s", ""), expected):
+    if not fresh or not constant_time_compare(request.GET.get("s", ""), expected):
         raise Http404
     suffix = Path(key).suffix.lower()
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from config.kit.errors import Refusal
 
@@ -45,9 +46,9 @@ def time_of(cursor: str) -> datetime.datetime:
 
 
 def _read(cursor: str) -> tuple[datetime.datetime, uuid.UUID]:
-    at, _, public_id = cursor.partition("-")
+    at, _dash, public_id = cursor.partition("-")
     try:
         return _EPOCH + int(at) * _MICROSECOND, uuid.UUID(hex=public_id)
     except (ValueError, OverflowError) as error:
-        say = "This page of the list cannot be found. Start again from the first one."
+        say = _("This page of the list cannot be found. Start again from the first one.")
         raise Refusal(say, code="bad_cursor", field="cursor") from error

@@ -5,17 +5,15 @@ from __future__ import annotations
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from billing.plans import FREE_CREDITS
 from gpu.engine.catalogue import describe
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """A visitor sees what this is; who is signed in goes to work."""
     if request.user.is_authenticated:
         return redirect("studio")
-    return render(
-        request, "pages/home.html", {"base": describe(settings.BASE_MODEL), "free_credits": FREE_CREDITS}
-    )
+    return render(request, "pages/home.html", {"base": describe(settings.BASE_MODEL), "free_credits": FREE_CREDITS})

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.loopback import from_this_machine
 
@@ -44,7 +44,7 @@ def _read(path: Path) -> list[tuple[int, EmailMessage]]:
     return mails
 
 
-@require_GET
+@require_safe
 @never_cache
 def mailbox(request: HttpRequest) -> HttpResponse:
     """The newest mails, by subject."""
@@ -52,7 +52,7 @@ def mailbox(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/mailbox.html", {"mails": _mails(), "folder": settings.MAIL_DIR})
 
 
-@require_GET
+@require_safe
 @never_cache
 def message(request: HttpRequest, name: str) -> HttpResponse:
     """One mail as plain text; its links can be followed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.plans import plan_of
@@ -19,7 +19,7 @@ from styles.models import Style
 LATEST = 18  # three rows of a wall on a wide screen
 
 
-@require_GET
+@require_safe
 @login_required
 def studio(request: HttpRequest) -> HttpResponse:
     user = request.user

@@ -3,20 +3,22 @@ import { attach } from "./attach.js";
 
 attach("[data-selection]", (bar) => {
   const boxes = () => [...document.querySelectorAll(`.select[form="${bar.id}"]`)];
+  const mode = document.querySelector("[data-select-mode]");  // without a mouse there is nothing to hover over
   let last = null;
 
   function tell() {
     const chosen = boxes().filter((box) => box.checked).length;
     bar.hidden = !chosen;
     bar.querySelector("[data-count]").textContent = chosen;
-    document.getElementById(bar.dataset.selection)?.classList.toggle("selecting", chosen > 0);
+    document.getElementById(bar.dataset.selection)?.classList.toggle("selecting", chosen > 0 || Boolean(mode?.checked));
   }
 
-  document.addEventListener("change", (event) => { if (event.target.matches(".select")) tell(); });
+  document.addEventListener("change", (event) => { if (event.target.matches(".select, [data-select-mode]")) tell(); });
   document.addEventListener("htmx:load", tell);
   bar.addEventListener("reset", (event) => {
     event.preventDefault();
     for (const box of boxes()) box.checked = false;
+    if (mode) mode.checked = false;
     tell();
   });
   document.addEventListener("click", (event) => {  // with Shift: everything between
