@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from config.kit import media, pictures
@@ -74,7 +75,7 @@ def favourite(*, artwork: Artwork, on: bool) -> None:
 
 def describe(*, artwork: Artwork, alt_text: str) -> None:
     """Say what is to be seen, for those who cannot see it. Empty brings back the prompt."""
-    artwork.alt_text = one_line(alt_text, field="alt_text", name="The description", most=MAX_ALT_TEXT)
+    artwork.alt_text = one_line(alt_text, field="alt_text", name=_("The description"), most=MAX_ALT_TEXT)
     artwork.save(update_fields=["alt_text"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import FileResponse, HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 
 from accounts.api import caller
@@ -84,7 +85,7 @@ def list_artworks(
     cursor: str = "",
     limit: int = PAGE,
 ) -> ArtworkPage:
-    words = one_line(q, field="q", name="The search", most=MAX_QUERY)
+    words = one_line(q, field="q", name=_("The search"), most=MAX_QUERY)
     rows = Artwork.objects.owned_by(caller(request)).matching(style=style, favourite=favourite, q=words)
     page = page_of(rows, cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
     return ArtworkPage(items=[artwork_out(request, artwork) for artwork in page.items], next=page.next or None)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable
 
 import structlog
+from django.utils.translation import gettext, gettext_noop
 
 from config.kit.errors import Refusal
 
@@ -50,12 +51,14 @@ HARMLESS = """
 """
 ADULT_AT = 18
 
-SAY_SEXUAL = "This asks for sexual content, which is not made here. Please change the prompt."
-SAY_MINOR = (
+SAY_SEXUAL = gettext_noop("This asks for sexual content, which is not made here. Please change the prompt.")
+SAY_MINOR = gettext_noop(
     "This joins somebody who seems under age with nudity or something suggestive, which is never made here. "
     "Please change the prompt."
 )
-SAY_BROKEN = "The safety check could not run, so nothing was started or paid. Please try again in a minute."
+SAY_BROKEN = gettext_noop(
+    "The safety check could not run, so nothing was started or paid. Please try again in a minute."
+)
 
 Check = Callable[[str], str]
 
@@ -67,9 +70,9 @@ def require_safe(text: str) -> None:
             say = check(text)
         except Exception as error:  # what cannot be checked is not made
             log.exception("safety_check_failed", check=check.__name__)
-            raise Refusal(SAY_BROKEN, code="safety_unavailable", field="prompt", status=503) from error
+            raise Refusal(gettext(SAY_BROKEN), code="safety_unavailable", field="prompt", status=503) from error
         if say:
-            raise Refusal(say, code="unsafe_prompt", field="prompt")
+            raise Refusal(gettext(say), code="unsafe_prompt", field="prompt")
 
 
 def words(text: str) -> str:
