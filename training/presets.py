@@ -100,7 +100,7 @@ def plan(*, images: int, purpose: str, quality: str, advanced: dict[str, Any] | 
         raise Refusal("Choose Style, Person or Character.", code="unknown_purpose", field="purpose")
     if quality not in QUALITIES:
         raise Refusal("Choose Quick, Standard or Fine.", code="unknown_quality", field="quality")
-    aim, level = cast(Purpose, purpose), cast(Quality, quality)
+    aim, level = cast(Purpose, purpose), quality
     facts = describe(settings.BASE_MODEL)
     recipe = facts.training
     wanted = {name: value for name, value in (advanced or {}).items() if value not in (None, "")}
