@@ -1,4 +1,4 @@
-"""What is left of a deleted style after its time: its name in the lists of pictures made with it, and nothing else."""
+"""Erasing for good: of a deleted style only its name is left, beside the pictures that were made with it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.kit import media
+from styles import queries
+from styles.actions.status import refresh_status
 from styles.models import Adapter, Reference, Style
 
 STYLE_KEPT = datetime.timedelta(days=30)
@@ -19,23 +21,26 @@ _erasers: list[Eraser] = []
 
 
 def on_erase(eraser: Eraser) -> Eraser:
-    """Rooms above register in `AppConfig.ready()` what else goes with a style: samples, checkpoints, snapshots."""
+    """Rooms above register in `AppConfig.ready()` what else was learned from a style: checkpoints, samples."""
     _erasers.append(eraser)
     return eraser
 
 
 def erase_due(*, now: datetime.datetime | None = None) -> int:
-    """Erase what was deleted long enough ago; how many styles and single references that were."""
+    """Erase what was deleted long ago, and likenesses whose consent has ended; how many of all these there were."""
     now = now or timezone.now()
-    styles = Style.objects.with_deleted().filter(deleted_at__lt=now - STYLE_KEPT, purged_at=None)
+    deleted = Style.objects.with_deleted().filter(deleted_at__lt=now - STYLE_KEPT, purged_at=None)
+    removed = Reference.objects.with_deleted().filter(deleted_at__lt=now - REFERENCE_KEPT)
+    learned = Style.objects.with_deleted().filter(kind=Style.Kind.PERSON, adapters__state=Adapter.State.READY)
+    unconsented = [style for style in learned.distinct() if queries.valid_consent(style, now=now) is None]
+    styles, references = list(deleted), list(removed)
     for style in styles:
         erase_style(style)
-    references = Reference.objects.with_deleted().filter(deleted_at__lt=now - REFERENCE_KEPT)
-    count = len(styles)
     for reference in references:
         erase_reference(reference)
-        count += 1
-    return count
+    for style in unconsented:
+        erase_versions(style)
+    return len(styles) + len(references) + len(unconsented)
 
 
 def erase_reference(reference: Reference) -> None:
@@ -45,18 +50,25 @@ def erase_reference(reference: Reference) -> None:
     reference.delete()
 
 
+def erase_versions(style: Style) -> None:
+    """Everything that was learned: no version can be used from the first moment on, then the files go."""
+    keys = list(style.adapters.exclude(key="").values_list("key", flat=True))
+    with transaction.atomic():
+        Style.objects.with_deleted().filter(pk=style.pk).update(active_adapter=None)
+        style.adapters.exclude(state=Adapter.State.FORMING).update(key="", state=Adapter.State.DELETED)
+        refresh_status(style=style)
+    for key in keys:
+        media.delete(key)
+    for eraser in _erasers:
+        eraser(style)
+
+
 def erase_style(style: Style) -> None:
     """References and weights go. The row stays, for pictures, runs and the audit trail refer to it."""
     for reference in Reference.objects.with_deleted().filter(style=style):
         erase_reference(reference)
-    for adapter in style.adapters.exclude(key=""):
-        media.delete(adapter.key)
-    for eraser in _erasers:
-        eraser(style)
-    with transaction.atomic():
-        style.adapters.update(key="", state=Adapter.State.DELETED)
-        style.consents.all().delete()
-        style.active_adapter = None
-        style.description = ""
-        style.purged_at = timezone.now()
-        style.save(update_fields=["active_adapter", "description", "purged_at", "updated_at"])
+    erase_versions(style)
+    style.consents.all().delete()
+    style.description = ""
+    style.purged_at = timezone.now()
+    style.save(update_fields=["description", "purged_at", "updated_at"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Count, Prefetch, Q
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -83,8 +85,6 @@ def current_declaration(style: Style) -> Declaration | None:
     return style.declarations.first()
 
 
-def valid_consent(style: Style) -> Consent | None:
+def valid_consent(style: Style, *, now: datetime | None = None) -> Consent | None:
     """The depicted adult's agreement, neither expired nor revoked."""
-    from django.utils import timezone
-
-    return style.consents.filter(is_adult=True, revoked_at=None, expires_at__gt=timezone.now()).first()
+    return style.consents.filter(is_adult=True, revoked_at=None, expires_at__gt=now or timezone.now()).first()

@@ -13,6 +13,7 @@ from accounts.models import User
 from config.kit.errors import Refusal
 from config.kit.text import one_line
 from styles.actions.status import refresh_status
+from styles.erasing import erase_versions
 from styles.models import Consent, Declaration, Style
 from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATION_VERSION, DECLARATIONS
 
@@ -76,12 +77,13 @@ def record_consent(
     return consent
 
 
-@transaction.atomic
 def revoke_consent(*, consent: Consent, actor: User) -> Consent:
-    """The person took it back: nothing is trained with these pictures from now on."""
-    if consent.revoked_at is None:
+    """The person took it back: what was learned of them is erased, and nothing more is taught."""
+    with transaction.atomic():
+        if consent.revoked_at is not None:
+            return consent
         consent.revoked_at = timezone.now()
         consent.save(update_fields=["revoked_at"])
         audit.record(actor=actor, verb="consent.revoke", target_kind="style", target=consent.style.public_id)
-        refresh_status(style=consent.style)
+    erase_versions(consent.style)
     return consent

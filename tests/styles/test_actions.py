@@ -208,6 +208,26 @@ def test_a_persons_likeness_needs_a_consent_that_holds():
         rules.ready_to_train(style)
 
 
+def test_what_was_learned_of_a_person_goes_with_their_consent():
+    style = make_style(works=10, kind="person")
+    given = {"style": style, "user": style.owner, "subject_name": "Ada", "is_adult": True, "agreed": True}
+    for end in ("revoked", "expired"):
+        consent = actions.record_consent(**given, expires_on=TOMORROW)
+        weights = media.save(f"styles/{style.public_id}/adapters/{end}.safetensors", b"weights")
+        adapter = finish(version(style), key=weights)
+        assert status(style) == "trained"
+        if end == "revoked":
+            actions.revoke_consent(consent=consent, actor=style.owner)
+        else:
+            assert erasing.erase_due(now=timezone.now() + datetime.timedelta(days=1)) == 0
+            assert erasing.erase_due(now=timezone.now() + datetime.timedelta(days=3)) == 1
+        adapter.refresh_from_db()
+        assert (adapter.state, adapter.key) == ("deleted", "")
+        assert not media.exists(weights)
+        style.refresh_from_db()
+        assert style.active_adapter is None
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
