@@ -15,6 +15,7 @@ from styles import queries
 from styles.actions import Accepted, Refused
 from styles.actions.references import MAX_CAPTION
 from styles.buckets import fate, training_resolution
+from styles.intake.sandbox import THUMB_SIDE
 from styles.models import Reference, Style
 from styles.sheet import report_context, sheet_context, tally_context
 
@@ -91,11 +92,13 @@ def tally(style: Style) -> SafeString:
 
 def work_context(reference: Reference) -> dict[str, Any]:
     style = reference.style
+    scale = min(1.0, THUMB_SIDE / max(reference.width, reference.height))
     return {
         "style": style,
         "tab": "references",
         "reference": reference,
-        "src": media.signed_url(reference.key),
+        "src": media.signed_url(reference.thumb_key),
+        "shown": (round(reference.width * scale), round(reference.height * scale)),
         "fate": fate(reference.width, reference.height, resolution=training_resolution()),
         "following": queries.next_reference(reference),
         "most": MAX_CAPTION,

@@ -61,13 +61,13 @@ def sheet_context(style: Style, *, show: str = "all") -> dict[str, Any]:
 
 def tally_context(style: Style) -> dict[str, Any]:
     """How many works there are, how many more fit, and how many need a look."""
-    works = list(style.references.only("remarks", "caption"))
+    works = list(style.references.values_list("remarks", "caption"))
     most = rules.MAX_REFERENCES(style.kind)
     return {
         "style": style,
         "count": len(works),
-        "remarks": sum(bool(work.remarks) for work in works),
-        "uncaptioned": sum(not work.caption for work in works),
+        "remarks": sum(bool(remarks) for remarks, _caption in works),
+        "uncaptioned": sum(not caption for _remarks, caption in works),
         "needed": rules.MIN_REFERENCES(style.kind),
         "most": most,
         "room": max(0, most - len(works)),

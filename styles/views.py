@@ -24,6 +24,7 @@ from styles.models import Reference, Style
 from styles.sheet import SHOWN, references_page
 
 CARDS_A_PAGE = 24
+_VERDICTS = "style_verdicts"  # in the session, between a plain form's upload and the page that follows
 
 
 def _user(request: HttpRequest) -> User:
@@ -129,6 +130,8 @@ def style_detail(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
     style = _style(request, style_id)
     show = request.GET.get("show", "all")
     context = references_page(style, show=show if show in SHOWN else "all")
+    if request.session.get(_VERDICTS, {}).get("style") == str(style_id):
+        context |= request.session.pop(_VERDICTS) | {"style": style}
     return page(request, "styles/style_detail.html", context)
 
 
@@ -223,11 +226,19 @@ def add_works(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
 
 
 def _add_all(request: HttpRequest, style: Style) -> HttpResponse:
+    """The verdicts are shown by the page that follows, so that loading it again sends nothing twice."""
     verdicts = _add(request, style)
-    style.refresh_from_db()
-    refused = [verdict for verdict in verdicts if isinstance(verdict, actions.Refused)]
-    context = references_page(style) | {"refused": refused, "taken": len(verdicts) - len(refused)}
-    return render(request, "styles/style_detail.html", context)
+    refused = [
+        {"filename": verdict.filename, "say": verdict.say}
+        for verdict in verdicts
+        if isinstance(verdict, actions.Refused)
+    ]
+    request.session[_VERDICTS] = {
+        "style": str(style.public_id),
+        "refused": refused,
+        "taken": len(verdicts) - len(refused),
+    }
+    return _to(style)
 
 
 def _add(request: HttpRequest, style: Style) -> list[actions.Accepted | actions.Refused]:

@@ -59,14 +59,25 @@ def test_fifty_styles_need_no_more_queries_than_two(browser, artist, django_asse
         browser.get("/styles/")
 
 
+def test_forty_works_need_no_more_queries_than_twenty(browser, artist, django_assert_max_num_queries):
+    twenty, forty = make_style(artist, works=20), make_style(artist, works=40)
+    browser.get(address("detail", twenty))
+    with CaptureQueriesContext(connection) as few:
+        browser.get(address("detail", twenty))
+    with django_assert_max_num_queries(len(few)):
+        browser.get(address("detail", forty))
+
+
 def test_without_a_script_a_new_style_is_made_with_its_files_and_a_verdict_each(browser, artist):
     files = [upload(jpeg(1), "fox.jpg"), upload(b"<svg></svg>", "logo.svg")]
     answer = browser.post("/styles/new/", {"name": "Hedgerow", "files": files})
-    html = answer.content.decode()
-    assert answer.status_code == 200
+    style = Style.objects.owned_by(artist).get()
+    assert answer.url == address("detail", style)
+    html = browser.get(answer.url).content.decode()
     assert "1 work was added." in html
     assert "logo.svg: This is a drawing made of shapes" in html
-    assert Style.objects.owned_by(artist).get().references.count() == 1
+    assert style.references.count() == 1
+    assert "1 work was added." not in browser.get(answer.url).content.decode()
 
 
 def test_with_a_script_a_new_style_says_where_its_files_go(browser, artist):
