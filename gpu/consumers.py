@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ class Stream:
     job: Job | None = None
     sent: float = 0.0
     moved: bool = False
-    due: asyncio.Task[None] | None = None
+    due: bool = False
     preview_sent: float = 0.0
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -45,9 +46,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     user: User
     streams: dict[str, Stream]
+    tasks: set[asyncio.Task[None]]
 
     async def connect(self) -> None:
         self.streams = {}
+        self.tasks = set()
         self.group = ""
         user = await get_user(self.scope)
         if not welcome(user):
@@ -57,15 +60,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.group = group_of(user.public_id)
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
-        self.watch = asyncio.create_task(self._watch_session())
+        self._start(self._watch_session())
 
     async def disconnect(self, code: int) -> None:
         if not self.group:
             return
-        self.watch.cancel()
-        for stream in self.streams.values():
-            if stream.due:
-                stream.due.cancel()
+        for task in self.tasks:
+            task.cancel()
         await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -77,20 +78,21 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """At most four a second; what comes in between is sent at the end of the interval, as it is by then."""
         stream = self.streams.setdefault(message["job"], Stream())
         stream.moved |= message["moved"]
-        if stream.due is None:
+        if not stream.due:
+            stream.due = True
             wait = stream.sent + INTERVAL - time.monotonic()
-            stream.due = asyncio.create_task(self._send_job(message["job"], stream, max(0.0, wait)))
+            self._start(self._send_job(message["job"], stream, max(0.0, wait)))
 
     async def _send_job(self, job_id: str, stream: Stream, wait: float) -> None:
         await asyncio.sleep(wait)
         # from here on news is about a later state than the one that is read below
-        stream.due, moved, stream.moved = None, stream.moved, False
+        stream.due, moved, stream.moved = False, stream.moved, False
         async with stream.rendering:  # in order: an earlier state must not arrive last
             stream.sent = time.monotonic()
             stream.job, html = await render_job(job_id, self.user, with_list=moved)
             if html:
                 await self.send(text_data=html)
-        if stream.job is None or (stream.job.ended and stream.due is None):
+        if stream.job is None or (stream.job.ended and not stream.due):
             self.streams.pop(job_id, None)
 
     async def job_preview(self, message: dict[str, Any]) -> None:
@@ -106,6 +108,17 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         html = await render_preview(stream.job, message["step"], message["webp"])
         if html:
             await self.send(text_data=html)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside; it ends with the socket."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("socket_failed", exc_info=error)
 
     # --- the session behind it ---
 

@@ -56,6 +56,10 @@ def get(name: str) -> JobKind:
     return _kinds[name]
 
 
+def names() -> list[str]:
+    return list(_kinds)
+
+
 def long_kinds() -> list[str]:
     """The kinds that give way."""
     return [kind.name for kind in _kinds.values() if kind.gives_way]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from gpu.bell import ring
 from gpu.lifecycle.moves import RUNNING, locked, try_again
 from gpu.models import Job, Worker
+
+log = structlog.get_logger(__name__)
 
 LOST_SAY = "The machine stopped three times while it worked on this. It cost nothing; please try again later."
 
@@ -25,9 +28,12 @@ def requeue_abandoned(*, worker: Worker) -> int:
 def _give_up(which: Q, *, note: str) -> int:
     count = 0
     for pk in list(Job.objects.filter(which).values_list("pk", flat=True)):
-        # a locked row is being written by its worker, which is therefore alive
-        with locked(Q(pk=pk) & which, skip_locked=True) as job:
-            count += try_again(job, lost=True, code="worker_lost", say=LOST_SAY, detail="", note=note)
+        try:
+            # a locked row is being written by its worker, which is therefore alive
+            with locked(Q(pk=pk) & which, skip_locked=True) as job:
+                count += try_again(job, lost=True, code="worker_lost", say=LOST_SAY, detail="", note=note)
+        except Exception:
+            log.exception("job_stuck", job=pk)  # a kind that fails at its end must not hold up the others
     if count:
         ring()
     return count

@@ -37,6 +37,8 @@ MAX_ATTEMPTS = 3
 # Before a try that follows a failure: long enough for a passing trouble to pass, short enough to be recovered in 90 s.
 BACK_OFF = MappingProxyType({1: timedelta(seconds=5), 2: timedelta(seconds=20)})
 
+LONGEST_DETAIL = 20_000  # characters; the end says most
+
 JobId = int | uuid.UUID
 
 
@@ -94,6 +96,16 @@ def _settle(job: Job, done: contract.Done | None) -> None:
         kind.on_requeue(job)
 
 
+def error(code: str, say: str, detail: str) -> dict[str, Any]:
+    """What went wrong, as the row can hold it: that it cannot be written must never keep a job from ending."""
+    longest = Job._meta.get_field("error_code").max_length
+    return {
+        "error_code": code[:longest],
+        "error_say": say.replace("\0", ""),
+        "error_detail": detail.replace("\0", "")[-LONGEST_DETAIL:],
+    }
+
+
 def try_again(job: Job | None, *, lost: bool, code: str, say: str, detail: str, note: str = "") -> bool:
     """After a try that ended badly: back to the line, or the end where the attempts are used up."""
     if job is None:
@@ -101,8 +113,7 @@ def try_again(job: Job | None, *, lost: bool, code: str, say: str, detail: str, 
     if job.cancel_at:
         return move(job, CANCELLED, note=f"cancelled; {note or code}")
     attempts = job.attempts + 1
-    changes: dict[str, Any] = {"attempts": attempts, "lost": job.lost + lost}
-    changes |= {"error_code": code, "error_say": say, "error_detail": detail}
+    changes = {"attempts": attempts, "lost": job.lost + lost, **error(code, say, detail)}
     if attempts >= MAX_ATTEMPTS:
         return move(job, FAILED, note=note or code, **changes)
     return move(job, QUEUED, note=note or code, not_before=None if lost else Now() + BACK_OFF[attempts], **changes)

@@ -15,7 +15,19 @@ from gpu import kinds, live
 from gpu.engine import contract
 from gpu.lifecycle.line import line, queue, ready, somebody_waits, taken
 from gpu.lifecycle.lost import LOST_SAY
-from gpu.lifecycle.moves import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobId, locked, move, running, try_again
+from gpu.lifecycle.moves import (
+    CANCELLED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    JobId,
+    error,
+    locked,
+    move,
+    running,
+    try_again,
+)
 from gpu.models import Job, Worker
 
 LEASE = timedelta(seconds=30)
@@ -35,8 +47,12 @@ class Signals:
 
 
 def claim(*, worker: Worker) -> Job | None:
-    """Take the best job of the line under a lease; None when nothing waits."""
-    for waiting in line(queue(ready()), loaded=worker.loaded, taken=taken()):
+    """Take the best job of the line under a lease; None when nothing waits.
+
+    A kind that this process does not know is left to workers of a newer release.
+    """
+    known = ready() & Q(kind__in=kinds.names())
+    for waiting in line(queue(known), loaded=worker.loaded, taken=taken()):
         with locked(Q(pk=waiting.pk) & ready(), skip_locked=True) as job:
             claimed = move(
                 job,
@@ -132,8 +148,7 @@ def fail(*, job_id: JobId, fence: int, code: str, say: str, detail: str = "", re
     with locked(running(job_id, fence)) as job:
         if job and (retryable or job.cancel_at):
             return try_again(job, lost=False, code=code, say=say, detail=detail)
-        attempts = F("attempts") + 1
-        return move(job, FAILED, note=code, attempts=attempts, error_code=code, error_say=say, error_detail=detail)
+        return move(job, FAILED, note=code, attempts=F("attempts") + 1, **error(code, say, detail))
 
 
 def lose(*, job_id: JobId, fence: int, detail: str) -> bool:

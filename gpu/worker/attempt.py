@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 TICK = 0.1  # seconds between two looks at wishes while the engine says nothing
 REPORT_EVERY = 0.5  # seconds between two progress writes: the page shows four a second at most
 CANCEL_SECONDS = 15.0  # an engine that does not let go of a cancelled job in this time is ended
+LONGEST_PHASE = 30  # characters
 DATABASE_PATIENCE = 60.0  # how long an ending waits for a database that is away
 
 
@@ -102,7 +103,7 @@ class Attempt:
             self._engine_is_done = isinstance(event, contract.Done | contract.Error)
             match event:
                 case contract.Phase():
-                    self._progress["phase"] = event.phase
+                    self._progress["phase"] = event.phase[:LONGEST_PHASE]
                 case contract.Progress():
                     self._progress |= {"fraction": event.fraction, "step": event.step, "steps": event.steps}
                     self._progress["eta_seconds"] = event.eta_seconds

@@ -21,6 +21,7 @@ from gpu.worker.runner import Runner
 from tests.builders import make_user
 from tests.fakes import probe
 
+PATIENCE = 40.0  # seconds for what takes one on an idle machine
 FAKE_ENGINE = f"{sys.executable} -m tests.fakes.engine"
 
 
@@ -56,7 +57,7 @@ def submit(owner: User, words: str = "", *, kind: str = probe.SHORT, price: int 
     return lifecycle.submit(owner=owner, kind=kind, subject=subject, price=price, say="A probe", affinity=affinity)
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 10.0, say: str = "") -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = PATIENCE, say: str = "") -> Any:
     """Wait for something that another thread or process does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -70,7 +71,7 @@ def state_of(job: Job) -> str:
     return Job.objects.values_list("state", flat=True).get(pk=job.pk)
 
 
-def wait_for(job: Job, state: Job.State, *, seconds: float = 10.0) -> Job:
+def wait_for(job: Job, state: Job.State, *, seconds: float = PATIENCE) -> Job:
     until(lambda: state_of(job) == state, seconds=seconds, say=f"it is {state_of(job)}, not {state}")
     job.refresh_from_db()
     return job
@@ -96,7 +97,7 @@ def runner(transactional_db: None, engine_command: None, monkeypatch: pytest.Mon
     thread.start()
     yield thread
     thread.leave()
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 from billing.ledger import InsufficientCredits
 from billing.models import CreditHold
-from gpu import lifecycle
+from gpu import kinds, lifecycle
 from gpu.engine import contract
 from gpu.lifecycle import MAX_ATTEMPTS, MOVES
 from gpu.models import Job, JobEvent, Worker
@@ -341,6 +342,36 @@ def test_a_claim_starts_the_clock_once_and_counts_fences(artist: User) -> None:
     assert second.started_at == first.started_at
     assert (first.fence, second.fence) == (1, 2)
     assert second.worker is not None
+
+
+def test_a_kind_that_this_worker_does_not_know_is_left_to_others(artist: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer, job = submit(artist, kind=probe.LONG), submit(artist)
+    monkeypatch.delitem(kinds._kinds, probe.LONG)
+
+    assert lifecycle.claim(worker=make_worker()) == job
+    assert lifecycle.claim(worker=make_worker()) is None
+    assert state_of(newer) == State.QUEUED
+
+
+def test_a_lost_run_whose_kind_fails_does_not_hold_up_the_others(artist: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, other = claimed(submit(artist, kind=probe.LONG)), claimed(submit(artist))
+    Job.objects.update(lease_until=Now() - timedelta(seconds=1))
+    broken = replace(kinds.get(probe.LONG), on_requeue=lambda job: 1 // 0)
+    monkeypatch.setitem(kinds._kinds, probe.LONG, broken)
+
+    assert lifecycle.requeue_lost() == 1
+
+    assert (state_of(stuck), state_of(other)) == (State.RUNNING, State.QUEUED)
+
+
+def test_whatever_the_engine_says_can_be_written_down(artist: User) -> None:
+    job = claimed(submit(artist))
+
+    lifecycle.fail(job_id=job.pk, fence=job.fence, code="c" * 99, say="a\0b", detail="\0" + "x" * 50_000 + "the end")
+
+    job.refresh_from_db()
+    assert (job.state, len(job.error_code), job.error_say) == (State.FAILED, 40, "ab")
+    assert job.error_detail.endswith("the end")
 
 
 # --- what is kept ---

@@ -17,10 +17,11 @@ from gpu import lifecycle
 from gpu.engine_process import EngineProcess
 from gpu.lifecycle import working
 from gpu.models import Job, Worker
+from gpu.worker.attempt import CANCEL_SECONDS
 from gpu.worker.runner import Runner
 from gpu.worker.seat import Seat
 from tests.fakes import probe
-from tests.gpu.conftest import FAKE_ENGINE, make_artist, purse, submit, until, wait_for
+from tests.gpu.conftest import FAKE_ENGINE, PATIENCE, make_artist, purse, submit, until, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,7 +72,7 @@ def test_an_engine_that_crashes_costs_a_try_and_the_next_one_resumes(
 def test_a_job_that_always_ends_the_engine_fails_after_three_tries_and_costs_nothing(
     runner: Runner, artist: User
 ) -> None:
-    job = wait_for(submit(artist, "crash=1"), Job.State.FAILED, seconds=20)
+    job = wait_for(submit(artist, "crash=1"), Job.State.FAILED)
 
     assert (job.error_code, job.attempts, job.lost) == ("worker_lost", 3, 3)
     assert "crashing as told" in job.error_detail
@@ -88,7 +89,7 @@ def test_an_engine_that_hangs_is_killed_and_the_job_goes_on(
 
     job = submit(artist, f"hang=3 once={tmp_path / 'hung'}")
 
-    wait_for(job, Job.State.SUCCEEDED, seconds=15)
+    wait_for(job, Job.State.SUCCEEDED)
     assert job.lost == 1
 
 
@@ -100,7 +101,7 @@ def test_a_job_that_makes_no_progress_any_more_is_taken_from_its_engine(
 
     job = submit(artist, f"stall=3 once={tmp_path / 'stalled'}")
 
-    wait_for(job, Job.State.SUCCEEDED, seconds=15)
+    wait_for(job, Job.State.SUCCEEDED)
     assert job.lost == 1
 
 
@@ -122,14 +123,16 @@ def test_an_error_that_must_come_again_ends_the_job_and_is_told(runner: Runner, 
     assert purse(artist) == (100, 0)
 
 
-def test_cancelling_reaches_the_engine_within_a_second(runner: Runner, artist: User) -> None:
+def test_cancelling_reaches_the_engine(runner: Runner, artist: User) -> None:
     job = submit(artist, "steps=1000 delay=0.02")
     wait_for(job, Job.State.RUNNING)
     until(lambda: Job.objects.get(pk=job.pk).progress > 0)
 
+    asked = time.monotonic()
     assert lifecycle.request_cancel(job_id=job.pk)
 
-    wait_for(job, Job.State.CANCELLED, seconds=1.5)
+    wait_for(job, Job.State.CANCELLED)
+    assert time.monotonic() - asked < CANCEL_SECONDS / 2, "the engine heard it: nobody had to end it"
     assert probe.heard_of(job.subject) == ["spec 1", "end"]
     assert purse(artist) == (100, 0)
 
@@ -143,7 +146,7 @@ def test_an_engine_that_does_not_let_go_of_a_cancelled_job_is_ended(
 
     lifecycle.request_cancel(job_id=job.pk)
 
-    wait_for(job, Job.State.CANCELLED, seconds=5)
+    wait_for(job, Job.State.CANCELLED)
     wait_for(submit(artist), Job.State.SUCCEEDED)
 
 
@@ -178,7 +181,7 @@ def test_a_success_that_cannot_be_kept_leaves_the_engine_to_the_next_job(
     probe.register()
     job = submit(artist)
 
-    wait_for(job, Job.State.FAILED, seconds=5)
+    wait_for(job, Job.State.FAILED)
 
     assert job.error_code == "not_kept"
     assert runner._engine
@@ -203,7 +206,7 @@ def test_a_worker_that_is_told_to_leave_gives_its_job_back_and_no_try_is_counted
     until(lambda: "event snapshot 3" in probe.heard_of(job.subject))
 
     runner.leave()
-    runner.join(5)
+    runner.join(PATIENCE)
 
     job.refresh_from_db()
     assert (job.state, job.attempts, job.lease_until) == (Job.State.QUEUED, 0, None)
@@ -217,7 +220,7 @@ def test_an_engine_that_cannot_leave_in_time_is_ended_and_the_job_given_back(run
     wait_for(job, Job.State.RUNNING)
 
     runner.leave()
-    runner.join(10)
+    runner.join(PATIENCE)
 
     job.refresh_from_db()
     assert (job.state, job.attempts) == (Job.State.QUEUED, 0)
@@ -266,7 +269,7 @@ def test_the_engine_ends_with_the_worker(runner: Runner, artist: User) -> None:
     pid = runner._engine.pid
 
     runner.leave()
-    runner.join(10)
+    runner.join(PATIENCE)
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIG_DFL)
@@ -298,7 +301,7 @@ def test_a_run_survives_a_database_that_breaks_its_connections(runner: Runner, a
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
 
-    wait_for(job, Job.State.SUCCEEDED, seconds=20)
+    wait_for(job, Job.State.SUCCEEDED)
     assert (job.attempts, job.fence) == (0, 1)
 
 
@@ -363,4 +366,4 @@ def test_an_engine_that_does_not_come_up_takes_no_job(
     wait_for(job, Job.State.SUCCEEDED)
     assert job.attempts == 0
     thread.leave()
-    thread.join(20)
+    thread.join(PATIENCE)
