@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from gpu.engine.contract import StyleWeight
 from gpu.engine.failures import Failure
-from gpu.engine.lora import Mixer, read_lora, sha256_of
+from gpu.engine.lora import Mixer, Trainable, read_lora, sha256_of, write_lora
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines.text_to_image import denoise, paint
 from tests.engine.makers import RECIPE, random_lora, same, weights_of
@@ -100,6 +100,36 @@ def test_an_exported_file_gives_diffusers_alone_the_same_picture(
     mixer.mix([style])
     with_style = np.asarray(paint(base, RECIPE), dtype=int)
     assert np.abs(theirs() - with_style).max() <= 2
+
+
+@pytest.mark.parametrize("endings", [("to_q", "to_out.0"), ("conv1", "conv2", "conv_shortcut"), ("proj_in", "conv")])
+def test_what_is_trained_beside_the_layers_is_what_the_file_merges(
+    base: Base, tiny_base: Path, tmp_path: Path, endings: tuple[str, ...]
+) -> None:
+    trainable = Trainable(base, endings=endings, rank=3, alpha=6, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in trainable.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    bare = denoise(base, RECIPE)
+    trainable.attach()
+    beside = denoise(base, RECIPE)
+    trainable.detach()
+    path = tmp_path / "trained.safetensors"
+    style = StyleWeight(path=str(path), sha256=write_lora(path, trainable.layers(), 6, {}), weight=1)
+    Mixer(base).mix([style])
+    merged = denoise(base, RECIPE)
+    assert (beside - bare).norm() > 0.05 * bare.norm()
+    assert (merged - beside).norm() < 0.01 * (beside - bare).norm()
+
+    pipeline = _unmerged(tiny_base, [style])  # and diffusers understands it too
+    inputs = torch.randn(1, 4, 16, 16, generator=generator)
+    prompt = base.prompt("a red fox")
+    conditioning = {"text_embeds": prompt.pooled, "time_ids": base.time_ids(64, 64)}
+    with torch.no_grad():
+        ours = base.unet(inputs, 500, prompt.tokens, added_cond_kwargs=conditioning).sample
+        theirs = pipeline.unet(inputs, 500, prompt.tokens, added_cond_kwargs=conditioning).sample
+    assert (ours - theirs).norm() / theirs.norm() < 1e-3
 
 
 def test_many_switches_leave_no_drift(base: Base, two_styles: list[StyleWeight]) -> None:

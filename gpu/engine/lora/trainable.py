@@ -22,9 +22,7 @@ class Trainable:
         self._modules = {
             name: module
             for name, module in targets(base).items()
-            if name.startswith("unet.")
-            and isinstance(module, nn.Linear)
-            and name.endswith(tuple(f".{e}" for e in endings))
+            if name.startswith("unet.") and name.endswith(tuple(f".{ending}" for ending in endings))
         }
         if not self._modules:
             raise bad_spec("This base has no layers that a LoRA could train.")
@@ -32,9 +30,10 @@ class Trainable:
         self.down: dict[str, nn.Parameter] = {}
         self.up: dict[str, nn.Parameter] = {}
         for name, module in self._modules.items():
-            down = torch.randn(rank, module.in_features, generator=generator) / rank
+            wide, narrow = module.weight.shape[0], module.weight.shape[1:]
+            down = torch.randn(rank, *narrow, generator=generator) / rank
             self.down[name] = nn.Parameter(down.to(base.device))
-            self.up[name] = nn.Parameter(torch.zeros(module.out_features, rank, device=base.device))
+            self.up[name] = nn.Parameter(torch.zeros(wide, rank, *[1] * (len(narrow) - 1), device=base.device))
         self._hooks: list[torch.utils.hooks.RemovableHandle] = []
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -44,21 +43,30 @@ class Trainable:
 
     def attach(self) -> None:
         for name, module in self._modules.items():
-            self._hooks.append(module.register_forward_hook(self._hook(self.down[name], self.up[name])))
+            beside = _beside(module, self.down[name], self.up[name], self.scale)
+            self._hooks.append(module.register_forward_hook(beside))
 
     def detach(self) -> None:
         while self._hooks:
             self._hooks.pop().remove()
-
-    def _hook(self, down: nn.Parameter, up: nn.Parameter) -> Callable[..., Tensor]:
-        def add(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            inner = nn.functional.linear(args[0].to(down.dtype), down)
-            return output + (nn.functional.linear(inner, up) * self.scale).to(output.dtype)
-
-        return add
 
     def layers(self) -> dict[str, Layer]:
         return {
             name: Layer(down=self.down[name].detach(), up=self.up[name].detach(), scale=self.scale)
             for name in self._modules
         }
+
+
+def _beside(module: nn.Linear | nn.Conv2d, down: Tensor, up: Tensor, scale: float) -> Callable[..., Tensor]:
+    """A forward hook that adds `scale · up(down(x))`; a convolution's `down` moves over the picture as it does."""
+
+    def add(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        inputs = args[0].to(down.dtype)
+        if isinstance(module, nn.Conv2d):
+            low = nn.functional.conv2d(inputs, down, None, module.stride, module.padding)
+            delta = nn.functional.conv2d(low, up)
+        else:
+            delta = nn.functional.linear(nn.functional.linear(inputs, down), up)
+        return output + (delta * scale).to(output.dtype)
+
+    return add
