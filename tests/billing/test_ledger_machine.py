@@ -156,4 +156,4 @@ def test_any_sequence_of_verbs_leaves_the_purse_as_the_model_has_it() -> None:
 @pytest.mark.long
 @pytest.mark.django_db
 def test_a_long_run_of_any_sequences_leaves_the_purse_as_the_model_has_it() -> None:
-    _run(examples=300, steps=60)
+    _run(examples=100, steps=50)
