@@ -96,12 +96,20 @@ def live(output: Output) -> SafeString:
     """
     job, request = output.job, queries.request_of(output)
     if job.state == Job.State.RUNNING:
-        context = {"id": _id(output), "job": job, "number": output.ordinal + 1}
         state = {"id": _batch_id(request), "say": _where([one.job for one in request.outputs.all()])}
-        figures = render_to_string("generation/_progress.html", context)
-        return SafeString(figures + render_to_string("generation/_state.html", state))
-    purse = _purse(request) if job.state in (Job.State.FAILED, Job.State.CANCELLED) else ""
-    return SafeString(picture(output) + head(request) + said(request, output) + purse)
+        return SafeString(_figures(output) + render_to_string("generation/_state.html", state))
+    parts: list[str] = [picture(output), head(request), said(request, output)]
+    # a push that came before the batch was on the page is lost: the running neighbour is told of once more
+    parts += [_figures(one) for one in request.outputs.all() if one.job.state == Job.State.RUNNING]
+    if job.state in (Job.State.FAILED, Job.State.CANCELLED):
+        parts.append(_purse(request))
+    return SafeString("".join(parts))
+
+
+def _figures(output: Output) -> str:
+    """How far a forming picture is, without the picture."""
+    context = {"id": _id(output), "job": output.job, "number": output.ordinal + 1}
+    return render_to_string("generation/_progress.html", context)
 
 
 def preview(job: Job, step: int, webp: str) -> SafeString:

@@ -235,6 +235,15 @@ def test_while_it_draws_only_the_figures_are_pushed() -> None:
     assert "forming, 4 seconds left" in html
 
 
+def test_a_waiting_pictures_push_tells_of_its_running_neighbour_too() -> None:
+    first, second = ask(count=2).outputs.all()
+    claimed(first)
+    html = pushed(second)
+    assert f"output-{first.public_id}-at" in roots(html)
+    assert f"output-{first.public_id}-preview" not in html
+    assert f"output-{second.public_id}" in roots(html)
+
+
 def test_a_preview_is_the_picture_alone() -> None:
     output = ask().outputs.get()
     html = TEXT_TO_IMAGE.render_preview(output.job, 3, "UklGRg==")
