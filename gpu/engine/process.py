@@ -212,7 +212,8 @@ def serve(*, warm: str = "") -> int:
     _on_signal(engine.leave)
     engine.emit(contract.Hello(device=device, memory_bytes=devices.memory_bytes(device)))
     keep_alive = float(os.environ.get("ENGINE_KEEP_ALIVE", KEEP_ALIVE))
-    _background(lambda: engine.read(sys.stdin))
+    commands = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115  read to the process's end
+    _background(lambda: engine.read(commands))
     _background(lambda: engine.watch(keep_alive))
     engine.work(warm)
     return 0

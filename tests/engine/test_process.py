@@ -191,6 +191,15 @@ def test_a_malformed_command_is_answered_by_name_and_survived(idle: Process, lin
     assert idle.pipe.poll() is None
 
 
+def test_bytes_that_are_no_text_are_survived_too(idle: Process) -> None:
+    assert idle.pipe.stdin
+    idle.pipe.stdin.buffer.write(b"\xff\xfe\x00\n")
+    idle.pipe.stdin.buffer.flush()
+    assert idle.wait_for("error").code == "bad_spec"
+    idle.say(contract.Ping())
+    assert idle.wait_for("pong")
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
