@@ -151,7 +151,7 @@ def test_an_engine_that_does_not_let_go_of_a_cancelled_job_is_ended(
 
 
 def test_stopping_keeps_and_pays_what_is_finished(runner: Runner, artist: User) -> None:
-    job = submit(artist, "delay=0.1", kind=probe.LONG)
+    job = submit(artist, "delay=0.4", kind=probe.LONG)
     until(lambda: "event checkpoint 10" in probe.heard_of(job.subject))
 
     assert lifecycle.request_stop(job_id=job.pk)
