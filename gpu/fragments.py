@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
@@ -56,14 +57,18 @@ def job_list(user: User) -> SafeString:
     return render_to_string("gpu/_job_list.html", {"rows": rows, "more": more})
 
 
-def running(user: User) -> SafeString:
-    """The figure in the bar, `#running-jobs`: what runs now, else what waits."""
+def running_facts(user: User) -> dict[str, Any] | None:
+    """What `ui/running.html` shows: what runs now, else what waits; None where nothing does."""
     job = Job.objects.owned_by(user).unfinished().order_by("-state", "queued_at").first()
     if job is None:
-        return render_to_string("ui/running.html", {"running": None})
+        return None
     title, url = kinds.get(job.kind).describe(job)
-    progress = job.progress if job.state == Job.State.RUNNING else None
-    return render_to_string("ui/running.html", {"running": {"label": title, "url": url, "progress": progress}})
+    return {"label": title, "url": url, "progress": job.progress if job.state == Job.State.RUNNING else None}
+
+
+def running(user: User) -> SafeString:
+    """The figure in the bar, `#running-jobs`."""
+    return render_to_string("ui/running.html", {"running": running_facts(user)})
 
 
 def say(job: Job) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import Profile, User
 from billing.models import CreditAccount
 from billing.plans import plan_of
-from gpu import kinds
-from gpu.models import Job
+from gpu.fragments import running_facts
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -34,8 +32,7 @@ def _shell_of(user: User) -> dict[str, Any]:
         "plan": plan_of(user).name,
         "avatar_url": "",
         "available": available(user),
-        "running": running(user),
-        "unread": None,
+        "running": running_facts(user),
     }
 
 
@@ -45,16 +42,3 @@ def available(user: User) -> int | None:
         return None
     account = CreditAccount.objects.filter(user=user).first()
     return account.available if account else 0
-
-
-def running_jobs(user: User) -> QuerySet[Job]:
-    return Job.objects.filter(owner=user, state__in=(Job.State.RUNNING, Job.State.QUEUED)).order_by("-state", "id")
-
-
-def running(user: User) -> dict[str, Any] | None:
-    """The one piece of work that the bar names: what runs, else what waits."""
-    job = running_jobs(user).first()
-    if job is None:
-        return None
-    label, url = kinds.get(job.kind).describe(job)
-    return {"label": label, "url": url, "progress": job.progress if job.state == Job.State.RUNNING else None}

@@ -9,10 +9,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.plans import plan_of
-from config.pages.context import running_jobs
 from gallery.fragments import tile
 from gallery.models import Artwork
-from gpu.fragments import job_row
+from gpu.fragments import job_list
 from styles.fragments import style_card
 from styles.models import Style
 
@@ -30,7 +29,7 @@ def studio(request: HttpRequest) -> HttpResponse:
         request,
         "pages/studio.html",
         {
-            "jobs": [job_row(job) for job in running_jobs(user)],
+            "jobs": job_list(user),
             "styles": [style_card(style) for style in styles],
             "styles_limit": plan_of(user).max_styles,
             "pictures": [tile(artwork) for artwork in pictures],
