@@ -40,6 +40,7 @@ class Process:
                 "ENGINE_LOCK_DIR": str(locks),
                 "ENGINE_DEVICE": "cpu",
                 "OMP_NUM_THREADS": "1",
+                "ENGINE_KEEP_ALIVE": "3600",  # nobody pings it here
                 **environment,
             },
             text=True,
@@ -97,8 +98,8 @@ def locks(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Process]:
-    """One warm engine for every test that runs jobs. It must outlive all of them, and nobody pings it."""
-    process = Process(tmp_path_factory.mktemp("locks"), "--warm", str(tiny_base), ENGINE_KEEP_ALIVE="3600")
+    """One warm engine for every test that runs jobs. It must outlive all of them."""
+    process = Process(tmp_path_factory.mktemp("locks"), "--warm", str(tiny_base))
     yield process
     assert process.pipe.poll() is None, "the engine died"
     assert process.close() == 0
