@@ -106,10 +106,11 @@ def _mixed_operations(count: int) -> None:
 
 
 def _operate(artist: User, number: int, chance: float, amount: int) -> None:
-    soon = timezone.now() + timedelta(milliseconds=amount * 20)
+    # every other gift lasts; the rest runs out while the others work
+    soon = timezone.now() + timedelta(milliseconds=amount * 200) if number % 2 else None
     try:
         if chance < 0.15:
-            ledger.grant(user=artist, amount=amount, source_ref=f"gift:{number}", say="", expires_at=soon)
+            ledger.grant(user=artist, amount=amount * 3, source_ref=f"gift:{number}", say="", expires_at=soon)
         elif chance < 0.2:
             ledger.adjust(user=artist, amount=amount - 10 or 1, key=f"adjust:{number}", say="", actor=None)
         elif chance < 0.25:
