@@ -216,6 +216,7 @@ def serve(*, warm: str = "") -> int:
     _background(lambda: engine.read(commands))
     _background(lambda: engine.watch(keep_alive))
     engine.work(warm)
+    events.flush()
     return 0
 
 
