@@ -14,7 +14,7 @@ from config.kit import media
 from styles import queries
 from styles.actions import Accepted, Refused
 from styles.actions.references import MAX_CAPTION
-from styles.buckets import fate, training_resolution
+from styles.buckets import fate, training_sizes
 from styles.intake.sandbox import THUMB_SIDE
 from styles.models import Reference, Style
 from styles.sheet import report_context, sheet_context, tally_context
@@ -99,7 +99,7 @@ def work_context(reference: Reference) -> dict[str, Any]:
         "reference": reference,
         "src": media.signed_url(reference.thumb_key),
         "shown": (round(reference.width * scale), round(reference.height * scale)),
-        "fate": fate(reference.width, reference.height, resolution=training_resolution()),
+        "fate": fate(reference.width, reference.height, sizes=training_sizes()),
         "following": queries.next_reference(reference),
         "most": MAX_CAPTION,
     }

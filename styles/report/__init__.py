@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from styles import rules
-from styles.buckets import fate, training_resolution
+from styles.buckets import fate, training_sizes
 from styles.models import Reference, Style
 from styles.report.finding import Finding
 from styles.report.looks import apart, light, one_hand, palette, white_edges
@@ -43,8 +43,8 @@ def dataset_report(style: Style) -> Report:
     """Reads the figures the intake measured; opens no picture."""
     works = list(style.references.all())
     needed, most = rules.MIN_REFERENCES(style.kind), rules.MAX_REFERENCES(style.kind)
-    resolution = training_resolution()
-    fates = [fate(work.width, work.height, resolution=resolution) for work in works]
+    sizes = training_sizes()
+    fates = [fate(work.width, work.height, sizes=sizes) for work in works]
     findings = [count(works, needed)]
     if works:
         findings += [

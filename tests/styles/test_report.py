@@ -1,7 +1,7 @@
 import pytest
 
-from gpu.engine import dataset
-from styles.buckets import STRIDE, fate, training_resolution
+from gpu.engine.catalogue import buckets
+from styles.buckets import fate
 from styles.report import dataset_report
 from tests.builders import make_reference, make_style
 
@@ -126,18 +126,17 @@ def test_it_speaks_of_shapes_and_of_what_is_cut():
     assert found["cropped"].images == [5, 6, 7, 8]
 
 
-@pytest.mark.parametrize("resolution", [128, 512, 1024])
-def test_a_works_fate_is_the_trainers_own_rule(resolution):
-    sizes = dataset.buckets(resolution, STRIDE)
-    for width, height in ((1000, 1000), (1120, 1280), (743, 1280), (3000, 800), (512, 4000), (1601, 1600)):
-        seen = fate(width, height, resolution=resolution)
-        assert (seen.width, seen.height) == dataset.nearest_bucket(width, height, sizes)
-        assert seen.kept == pytest.approx(dataset.kept_share(width, height, (seen.width, seen.height)))
+def test_a_work_is_seen_at_the_size_that_crops_it_least():
+    upright = fate(743, 1280, sizes=buckets(1024, 32))
+    assert upright.width < upright.height
+    assert upright.kept > 0.95
+    strip = fate(4000, 800, sizes=buckets(1024, 32))
+    assert strip.width == pytest.approx(2 * strip.height, rel=0.1)
+    assert strip.kept == pytest.approx(0.4, abs=0.05)
 
 
 def test_the_starters_sizes_are_the_ones_shown(settings):
     settings.BASE_MODEL = "starter"
-    assert training_resolution() == 128
     style = make_style(works=1)
     [image] = dataset_report(style).images
     assert (image.number, image.width, image.height, image.kept) == (1, 128, 128, 1.0)
