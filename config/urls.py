@@ -29,6 +29,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
 ]
 
+handler400 = "config.pages.errors.bad_request"
 handler403 = "config.pages.errors.forbidden"
 handler404 = "config.pages.errors.not_found"
 handler500 = "config.pages.errors.server_error"

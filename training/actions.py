@@ -132,3 +132,12 @@ def discard_files(run: Run) -> None:
     run.checkpoints.all().delete()
     for key in keys:
         transaction.on_commit(partial(media.delete, key))
+
+
+def forget_style(style: Style) -> None:
+    """Nothing that was learned from a style outlives it: a run that goes on is cancelled, the files of others go."""
+    for run in Run.objects.filter(style=style).select_related("job"):
+        if run.job.ended:
+            discard_files(run)
+        else:
+            lifecycle.request_cancel(job_id=run.job.pk)

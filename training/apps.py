@@ -6,6 +6,9 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         from gpu import kinds
+        from styles.erasing import on_erase
+        from training.actions import forget_style
         from training.job import TRAIN_LORA
 
         kinds.register(TRAIN_LORA)
+        on_erase(forget_style)

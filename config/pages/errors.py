@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What Django refuses before any view sees it: too many files or fields at once, a body it cannot read."""
+    say = _("This request could not be read. If it carried many files, send fewer at once; nothing was changed.")
+    return render(request, "refusal.html", {"say": say, "back": request.META.get("HTTP_REFERER", "/")}, status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -13,6 +13,7 @@ from config.kit.errors import Conflict, Refusal
 from gpu import lifecycle
 from gpu.engine import contract
 from gpu.models import Job
+from styles.erasing import erase_style
 from styles.models import Adapter, Style
 from tests.builders import make_user
 from tests.training.ready import checkpoint_event, done_event, make_ready_style, running_run, sample_event
@@ -240,3 +241,24 @@ def test_a_checkpoint_is_not_chosen_while_the_run_goes_on(tmp_path: Path) -> Non
 
     with pytest.raises(Conflict):
         actions.choose_checkpoint(checkpoint=run.checkpoints.get())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_learned_outlives_an_erased_style(tmp_path: Path) -> None:
+    run, job = running_run()
+    deliver(job, checkpoint_event(job, tmp_path, ordinal=1, step=100))
+    deliver(job, sample_event(job, tmp_path, step=100, prompt_no=0))
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job))
+    keys = [run.checkpoints.get().key, run.samples.get().key]
+    erase_style(run.style)
+
+    assert [key for key in keys if media.exists(key)] == []
+    assert not run.checkpoints.exists()
+
+
+def test_a_run_of_an_erased_style_is_cancelled() -> None:
+    run, job = running_run()
+    erase_style(run.style)
+
+    job.refresh_from_db()
+    assert job.cancel_at is not None
