@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing import ledger, plans, queries
@@ -23,7 +23,7 @@ from config.kit.rendering import page
 LINES = 25  # on one page of the ledger
 
 
-@require_GET
+@require_safe
 @login_required
 def credits_page(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
@@ -47,7 +47,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
     return page(request, "billing/credits.html", context, part="ledger")
 
 
-@require_GET
+@require_safe
 def pricing(request: HttpRequest) -> HttpResponse:
     mine = plans.plan_of(request.user).slug if isinstance(request.user, User) else ""
     context = {

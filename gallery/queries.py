@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
@@ -49,3 +50,11 @@ def neighbours(artwork: Artwork) -> tuple[list[Artwork], list[Artwork]]:
         list(newer.order_by("created_at", "public_id")[:NEIGHBOURS]),
         list(older.order_by("-created_at", "-public_id")[:NEIGHBOURS]),
     )
+
+
+def pictures_since(user: User, since: datetime | None) -> int:
+    """How many pictures this person made since a moment, or in all."""
+    from gallery.models import Artwork
+
+    made = Artwork.objects.owned_by(user)
+    return (made.filter(created_at__gte=since) if since else made).count()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -37,7 +37,7 @@ DELETED, OFFER = "deleted_artworks", "offer_undo"  # in the session
 CHANGED = "gallery-changed"  # the wall hears it and fetches itself anew
 
 
-@require_GET
+@require_safe
 @login_required
 def gallery(request: HttpRequest) -> HttpResponse:
     user = _user(request)
@@ -69,7 +69,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     return page(request, "gallery/artwork_list.html", context, part="more" if cursor else "wall")
 
 
-@require_GET
+@require_safe
 @login_required
 def artwork(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponse:
     shown = get_object_or_404(Artwork.objects.owned_by(_user(request)).with_styles(), public_id=artwork_id)

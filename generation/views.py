@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from config.kit.errors import Refusal
@@ -52,7 +52,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
     return _answer(request, made)
 
 
-@require_GET
+@require_safe
 @login_required
 def style_row(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
     """One more style in the mix."""
@@ -60,13 +60,13 @@ def style_row(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
     return render(request, "generation/_style_row.html", {"row": row_of(style)})
 
 
-@require_GET
+@require_safe
 @login_required
 def head(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     return HttpResponse(fragments.head(_own_request(request, request_id)))
 
 
-@require_GET
+@require_safe
 @login_required
 def output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
     return HttpResponse(fragments.picture(_own_output(request, output_id)))

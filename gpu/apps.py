@@ -8,6 +8,10 @@ class GpuConfig(AppConfig):
     name = "gpu"
 
     def ready(self) -> None:
+        from accounts import usage
+        from gpu.queries import jobs_since
+
+        usage.register("jobs", jobs_since)
         settings.CELERY_BEAT_SCHEDULE |= {
             "gpu-sweep": {
                 "task": "gpu.tasks.sweep",

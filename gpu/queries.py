@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -20,3 +21,11 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=UNFINISHED)
+
+
+def jobs_since(user: User, since: datetime | None) -> int:
+    """How many jobs this person made since a moment, or in all."""
+    from gpu.models import Job
+
+    made = Job.objects.owned_by(user)
+    return (made.filter(created_at__gte=since) if since else made).count()

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from config.kit.rendering import toast
@@ -32,13 +32,22 @@ def stop(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return _answer(request, job, asked, _("It stops, and keeps what is finished."))
 
 
-@require_GET
+@require_safe
+@login_required
+def show(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Where this job is at home: the training's page, the picture."""
+    job = _own(request, job_id)
+    _title, url = kinds.get(job.kind).describe(job)
+    return redirect(url)
+
+
+@require_safe
 @login_required
 def row(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     return HttpResponse(fragments.job_row(_own(request, job_id)))
 
 
-@require_GET
+@require_safe
 @login_required
 def jobs(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)

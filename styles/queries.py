@@ -88,3 +88,11 @@ def current_declaration(style: Style) -> Declaration | None:
 def valid_consent(style: Style, *, now: datetime | None = None) -> Consent | None:
     """The depicted adult's agreement, neither expired nor revoked."""
     return style.consents.filter(is_adult=True, revoked_at=None, expires_at__gt=now or timezone.now()).first()
+
+
+def styles_since(user: User, since: datetime | None) -> int:
+    """How many styles this person made since a moment, or in all."""
+    from styles.models import Style
+
+    made = Style.objects.owned_by(user)
+    return (made.filter(created_at__gte=since) if since else made).count()

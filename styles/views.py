@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from config.kit.errors import Refusal
@@ -54,7 +54,7 @@ def _to(style: Style) -> HttpResponseRedirect:
 
 
 @login_required
-@require_GET
+@require_safe
 def style_list(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     shown = Paginator(Style.objects.owned_by(user).for_cards().order_by("-created_at", "-id"), CARDS_A_PAGE).get_page(
@@ -125,7 +125,7 @@ def sample(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def style_detail(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
     style = _style(request, style_id)
     show = request.GET.get("show", "all")

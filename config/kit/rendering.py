@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
 from config.kit.errors import Refusal, TooMany
 
@@ -43,6 +45,10 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, RedisError):
+            # what cannot do without it is refused with a sentence; nothing is lost with Redis
+            say = _("A part of this site does not answer just now. Nothing was lost; please try again in a minute.")
+            exception = Refusal(say, code="unavailable", status=503)
         if not isinstance(exception, Refusal):
             return None
         if getattr(request, "htmx", False):

@@ -56,6 +56,7 @@ ROUTES = {
     "settings/tokens/<token_id>/revoke/": OWNER,
     "credits/": PERSON,
     "jobs/": PERSON,
+    "jobs/<job_id>/": OWNER,
     "jobs/<job_id>/row/": OWNER,
     "jobs/<job_id>/cancel/": OWNER,
     "jobs/<job_id>/stop/": OWNER,

@@ -17,8 +17,8 @@ NOISE = {
 """SDXL's betas, rescaled so that the last step is pure noise (Lin et al. 2023): flat backgrounds need it."""
 
 MIN_SNR = 5.0
-WEIGHT_FLOOR = 0.3
-"""Min-SNR alone gives nearly no weight to the noisiest steps, where a small model decides what the subject is."""
+NOISY_BIAS = 0.5
+"""Exponent of the uniform draw of steps: 1 is even, less prefers noisy steps."""
 
 
 def sampler() -> DPMSolverMultistepScheduler:
@@ -34,10 +34,19 @@ def signal_shares() -> torch.Tensor:
     return roots**2
 
 
+def draw_steps(count: int) -> torch.Tensor:
+    """Noise levels to train on, more often noisy ones: there the words decide what becomes of the picture."""
+    steps = NOISE["num_train_timesteps"]
+    return (torch.rand(count) ** NOISY_BIAS * steps).long().clamp(max=steps - 1)
+
+
 def weights(signal: torch.Tensor) -> torch.Tensor:
-    """Min-SNR weights for velocity (Hang et al. 2023), with a floor."""
+    """Min-SNR weights for velocity (Hang et al. 2023), but whole where noise outweighs the signal.
+
+    There a small model decides from the words alone what the subject is, and that is what it learns last.
+    """
     ratio = signal / (1 - signal)
-    return (ratio.clamp(max=MIN_SNR) / (ratio + 1)).clamp(min=WEIGHT_FLOOR)
+    return torch.where(ratio < 1, torch.ones_like(ratio), ratio.clamp(max=MIN_SNR) / (ratio + 1))
 
 
 def rate(base: float, *, step: int, warmup: int, annealed: float) -> float:

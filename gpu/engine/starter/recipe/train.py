@@ -36,7 +36,7 @@ BASE_RATE = 1e-3
 WARMUP_STEPS = 200
 SILENT_SHARE = 0.06
 """Text replaced by zeros, which is what SDXL's pipeline feeds for an empty negative prompt."""
-SHARES = {"as drawn": 0.5, "moved": 0.2, "coloured": 0.3}
+SHARES = {"as drawn": 0.72, "moved": 0.06, "coloured": 0.22}
 """How often each kind of picture is seen: mostly the icon in its place, which is quickest to learn."""
 EMA_LIMIT = 0.999
 SAVE_SECONDS = 180
@@ -126,7 +126,7 @@ def loss_of(
 ) -> torch.Tensor:
     """Weighted mean squared error of the velocity √ā·noise − √(1−ā)·clean (Salimans & Ho 2022)."""
     noise = torch.randn_like(clean)
-    steps = torch.randint(0, len(shares), (len(clean),))
+    steps = schedule.draw_steps(len(clean))
     share = shares[steps].view(-1, 1, 1, 1)
     noisy = share.sqrt() * clean + (1 - share).sqrt() * noise
     velocity = share.sqrt() * noise - (1 - share).sqrt() * clean
@@ -168,7 +168,7 @@ def train(state: State, team: crew.Crew, *, members: int, target: Path, anneal_s
     parameters, averages = list(state.network.parameters()), list(state.average.parameters())
     recent: deque[float] = deque(maxlen=REPORT_STEPS)
     started = saved = reported = time.monotonic()
-    seconds_before = state.seconds
+    seconds_before, reported_samples = state.seconds, state.samples
     while not stop.is_set():
         elapsed = time.monotonic() - started
         annealed = elapsed / anneal_seconds if anneal_seconds else 0.0
@@ -189,8 +189,8 @@ def train(state: State, team: crew.Crew, *, members: int, target: Path, anneal_s
         if state.step % REPORT_STEPS == 0:
             mean = sum(recent) / len(recent)
             state.losses.append((state.samples, mean))
-            speed = REPORT_STEPS * MEMBER_BATCH * members / (time.monotonic() - reported)
-            reported = time.monotonic()
+            speed = (state.samples - reported_samples) / (time.monotonic() - reported)
+            reported, reported_samples = time.monotonic(), state.samples
             log.info(f"step {state.step} samples {state.samples} loss {mean:.4f} {speed:.0f} samples/s")
         if time.monotonic() - saved > SAVE_SECONDS:
             state.save(target)
@@ -222,18 +222,19 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--merges", type=Path, required=True, help="the open_clip_torch wheel")
     parser.add_argument("--anneal-minutes", type=float, default=0.0)
+    parser.add_argument("--resume", choices=("stable", "annealed"), default="stable", help="where to go on from")
     parser.add_argument("--members", type=int, default=2, help="single-threaded processes; at best one per core")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     model.write_tokenizer(options.home / "tokenizer", model.read_merges(options.merges))
     state = State(len(model.load_tokenizer(options.home / "tokenizer")))
-    stable, annealed = options.home / "stable.safetensors", options.home / "annealed.safetensors"
-    if stable.exists():
-        state.load(stable)
+    last = options.home / f"{options.resume}.safetensors"
+    if last.exists():
+        state.load(last)
     count = sum(parameter.numel() for parameter in state.network.parameters())
     log.info(f"{count / 1e6:.2f} M parameters, from sample {state.samples}")
-    target = annealed if options.anneal_minutes else stable
+    target = options.home / f"{'annealed' if options.anneal_minutes else 'stable'}.safetensors"
     team = crew.Crew(state.network, Lesson(options.home, state.step), options.members)
     train(state, team, members=options.members, target=target, anneal_seconds=options.anneal_minutes * 60)
 

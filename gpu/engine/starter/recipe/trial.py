@@ -100,7 +100,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     names = sources.read_subjects()
     truth = measure.true_pictures(options.home / "held_out.safetensors", STYLE)
-    learned, new = choose([code for code in truth[0] if code in names])
+    learned, new = choose(truth[0])
     references = write_references(options.home / "packages", learned, options.out / "references")
     path = options.out / "spec.json"
     path.write_text(json.dumps(specification(options, references, names), indent=2))
