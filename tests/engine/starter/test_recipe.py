@@ -119,10 +119,12 @@ def test_the_schedule_trained_on_is_the_one_sampled_with() -> None:
     assert torch.allclose(shipped[:-1], schedule.signal_shares()[:-1], atol=1e-6)
 
 
-def test_no_noise_level_weighs_less_than_the_floor() -> None:
-    weights = schedule.weights(schedule.signal_shares())
-    assert weights.min() == pytest.approx(schedule.WEIGHT_FLOOR)
-    assert 0.8 < weights.max() < 0.9
+def test_noise_weighs_fully_and_what_is_nearly_clean_hardly() -> None:
+    shares = schedule.signal_shares()
+    weights = schedule.weights(shares)
+    assert (weights[shares < 0.5] == 1).all()
+    assert weights[0] < 0.01
+    assert weights.argmax() > 300
 
 
 def test_the_rate_warms_up_holds_and_falls_to_zero_only_when_annealed() -> None:
@@ -155,3 +157,11 @@ def test_two_looks_are_as_far_apart_as_they_differ() -> None:
     first, again = (torch.randn(40, 2, 8, 8, generator=generator) for _ in range(2))
     assert measure.frechet(first, first) == pytest.approx(0, abs=1e-6)
     assert measure.frechet(first, again) < 1 < measure.frechet(first, again * 2)
+
+
+def test_noisy_steps_are_drawn_more_often_and_all_are_possible() -> None:
+    torch.manual_seed(6)
+    steps = schedule.draw_steps(20_000)
+    assert steps.min() < 20
+    assert steps.max() == 999
+    assert 0.72 < (steps >= 500).float().mean() < 0.78
