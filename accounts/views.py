@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts import actions, tokens
 from accounts.forms import ProfileForm, TokenForm
@@ -78,7 +78,7 @@ def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
     return _saved(request, "tokens", _("“%(name)s” is revoked: it opens nothing any more.") % {"name": token.name})
 
 
-@require_safe
+@require_GET
 @never_cache
 def use_link(request: HttpRequest, token: str) -> HttpResponse:
     """Signs in at once: whoever reads the terminal of this machine is its operator already."""

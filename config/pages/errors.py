@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """What Django refuses before any view sees it: too many files or fields at once, a body it cannot read."""
+    """What Django refuses before any view sees it: too many files or fields, a body it cannot read, a foreign host.
+
+    Rendered without the request, for a forged host would fail it a second time.
+    """
     say = _("This request could not be read. If it carried many files, send fewer at once; nothing was changed.")
-    return render(request, "refusal.html", {"say": say, "back": request.META.get("HTTP_REFERER", "/")}, status=400)
+    return HttpResponse(render_to_string("refusal.html", {"say": say, "back": "/"}), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -34,3 +34,9 @@ def test_a_forged_form_is_refused_with_a_sentence() -> None:
 
     assert answer.status_code == 403
     assert "<h1" in answer.content.decode()
+
+
+def test_a_foreign_host_is_refused_and_not_failed() -> None:
+    answer = Client(raise_request_exception=False).get("/", headers={"Host": "elsewhere.example"})
+
+    assert answer.status_code == 400
