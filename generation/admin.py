@@ -10,21 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import ReadOnly
 from generation.models import Output, Request, RequestStyle
 from generation.queries import state_of
-
-
-class ReadOnly:
-    """What was asked for is not rewritten."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 class OutputInline(ReadOnly, TabularInline):  # type: ignore[misc]

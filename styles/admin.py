@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import ReadOnly
 from config.kit.errors import Refusal
 from styles import actions
 from styles.models import Adapter, Consent, Declaration, Reference, Style
@@ -23,17 +24,8 @@ def _link(row: Any, label: str | None = None) -> SafeString:
     return format_html('<a href="{}">{}</a>', address, label or row)
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc]
-    """What was recorded stays as it was recorded."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+class OfAStyle(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What was recorded of a style stays as it was recorded."""
 
     @admin.display(description="style", ordering="style__name")
     def style_link(self, row: Any) -> SafeString:
@@ -113,7 +105,7 @@ class StyleAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Reference)
-class ReferenceAdmin(ReadOnly):
+class ReferenceAdmin(OfAStyle):
     """Facts about a work. Its picture is not shown: staff look at private works only through a report."""
 
     list_display = ("filename", "style_link", "position", "verdict", "width", "height", "caption", "created_at")
@@ -127,7 +119,7 @@ class ReferenceAdmin(ReadOnly):
 
 
 @admin.register(Adapter)
-class AdapterAdmin(ReadOnly):
+class AdapterAdmin(OfAStyle):
     list_display = ("number", "style_link", "state", "origin", "base", "rank", "steps", "loss", "created_at")
     list_filter = ("state", "origin", "base", "method", "created_at")
     search_fields = ("name", "sha256", "public_id", "style__name", "style__owner__email")
@@ -136,7 +128,7 @@ class AdapterAdmin(ReadOnly):
 
 
 @admin.register(Declaration)
-class DeclarationAdmin(ReadOnly):
+class DeclarationAdmin(OfAStyle):
     list_display = ("style_link", "user", "choice", "text_version", "at")
     list_filter = ("choice", "text_version", "at")
     search_fields = ("style__name", "style__public_id", "user__email")
@@ -145,7 +137,7 @@ class DeclarationAdmin(ReadOnly):
 
 
 @admin.register(Consent)
-class ConsentAdmin(ReadOnly):
+class ConsentAdmin(OfAStyle):
     list_display = ("subject_name", "style_link", "recorded_by", "created_at", "expires_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "expires_at", "text_version")
     search_fields = ("subject_name", "style__name", "style__public_id", "recorded_by__email")

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.admin import ReadOnly
 from training.models import Checkpoint, Metric, Run, RunReference, Sample, Snapshot
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc]
-    """The trainer writes these rows; a hand in them would make them untrue."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-class CheckpointInline(TabularInline):  # type: ignore[misc]
+class CheckpointInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = Checkpoint
     extra = 0
-    can_delete = False
     fields = readonly_fields = ("ordinal", "step", "loss", "weight_norm", "sha256", "bytes", "finalist")
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("public_id", "style", "purpose", "quality", "state", "created_at")
     list_filter = ("purpose", "quality", "job__state", "created_at")
     search_fields = ("public_id", "style__name", "style__owner__email")
@@ -43,31 +29,31 @@ class RunAdmin(ReadOnly):
 
 
 @admin.register(Checkpoint)
-class CheckpointAdmin(ReadOnly):
+class CheckpointAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("run", "ordinal", "step", "loss", "weight_norm", "finalist", "created_at")
     list_filter = ("finalist",)
     search_fields = ("run__public_id", "sha256", "run__style__name")
 
 
 @admin.register(Sample)
-class SampleAdmin(ReadOnly):
+class SampleAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("run", "step", "prompt_no", "prompt", "seed")
     search_fields = ("run__public_id", "prompt")
 
 
 @admin.register(RunReference)
-class RunReferenceAdmin(ReadOnly):
+class RunReferenceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("run", "ordinal", "caption", "sha256")
     search_fields = ("run__public_id", "sha256", "caption")
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(ReadOnly):
+class SnapshotAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("run", "step", "fence", "at")
     search_fields = ("run__public_id",)
 
 
 @admin.register(Metric)
-class MetricAdmin(ReadOnly):
+class MetricAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("run", "step", "loss")
     search_fields = ("run__public_id",)

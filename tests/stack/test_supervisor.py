@@ -28,7 +28,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def _start(*programs: str, expect: str = "up") -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "tests.stack.small_stack", str(tmp_path), *programs]
-        process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # tests that were started by nohup would pass on that this signal is ignored
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        )
         started.append(process)
         _read_until(process, expect)
         return process
