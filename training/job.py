@@ -17,6 +17,7 @@ from gpu.models import Job
 from styles import actions as style_actions
 from training.actions import KIND, discard_files
 from training.models import Checkpoint, Metric, Run, Sample, Snapshot
+from training.snapshots import step_of
 
 SNAPSHOT_SECONDS = 30.0  # what a killed worker may cost at most, in seconds of training done twice
 
@@ -140,9 +141,16 @@ def _keep_checkpoint(run: Run, event: contract.Checkpoint) -> None:
 
 
 def _keep_snapshot(run: Run, job: Job, event: contract.Snapshot) -> None:
-    """Only the latest is kept: one key, replaced whole."""
+    """Only the latest is kept: one key, replaced whole.
+
+    The engine may have replaced the file since it spoke. The newer one has an event of its own, behind those of the
+    checkpoints that it knows of: it is kept when that event comes, not before.
+    """
+    content = Path(event.path).read_bytes()
+    if step_of(content) != event.step:
+        return
     key = f"runs/{run.public_id}/{Path(event.path).name}"
-    media.save(key, Path(event.path))
+    media.save(key, content)
     Snapshot.objects.update_or_create(run=run, defaults={"step": event.step, "key": key, "fence": job.fence})
 
 

@@ -22,6 +22,7 @@ from gpu.engine.pipelines.text_to_image import paint
 from gpu.engine.progress import Plan
 from gpu.engine.snapshots import NAME
 from tests.engine.makers import RECIPE, Heard, same, train, training_spec, weights_of
+from training.snapshots import step_of
 
 
 @pytest.fixture
@@ -241,6 +242,7 @@ def test_snapshots_come_at_the_wanted_pace_and_only_the_latest_is_kept(
     heard = train(spec, base)
     assert {event.step for event in heard.of("snapshot")} == {0, 1, 2, 3, 4, 5, 6}
     assert [path.name for path in Path(spec.snapshot_dir).iterdir()] == [NAME]
+    assert step_of((Path(spec.snapshot_dir) / NAME).read_bytes()) == 6  # as the worker's side reads it
 
 
 @pytest.mark.parametrize("word", ["stopped", "cancelled"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.training.ready import checkpoint_event, done_event, make_ready_style,
 from training import actions
 from training.job import build_spec, run_of, snapshot_dir
 from training.models import Metric, Run, Snapshot
+from training.snapshots import step_of
 
 pytestmark = pytest.mark.django_db
 
@@ -168,10 +170,16 @@ def test_a_resumed_run_that_repeats_its_events_changes_nothing(tmp_path: Path) -
 
 
 def write_snapshot(job: Job, folder: Path, *, step: int) -> contract.Snapshot:
+    """As the engine leaves it: a safetensors file without tensors, its counters in the header."""
     path = folder / "snapshot.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"state at {step}")
+    header = json.dumps({"__metadata__": {"state": json.dumps({"step": step})}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
     return contract.Snapshot(job=str(job.public_id), step=step, path=str(path))
+
+
+def restored_step(job: Job) -> int:
+    return step_of((snapshot_dir(job) / "snapshot.safetensors").read_bytes())
 
 
 def test_its_snapshot_comes_back_on_another_machine(settings: LazySettings, tmp_path: Path) -> None:
@@ -181,7 +189,7 @@ def test_its_snapshot_comes_back_on_another_machine(settings: LazySettings, tmp_
 
     settings.STATE_DIR = tmp_path / "there"
     build_spec(job, tmp_path / "attempt")
-    assert (snapshot_dir(job) / "snapshot.safetensors").read_text() == "state at 100"
+    assert restored_step(job) == 100
 
 
 def test_it_resumes_from_what_the_database_knows_and_not_from_a_later_file(
@@ -193,7 +201,18 @@ def test_it_resumes_from_what_the_database_knows_and_not_from_a_later_file(
     write_snapshot(job, snapshot_dir(job), step=200)
 
     build_spec(job, tmp_path / "attempt")
-    assert (snapshot_dir(job) / "snapshot.safetensors").read_text() == "state at 100"
+    assert restored_step(job) == 100
+
+
+def test_a_snapshot_that_was_replaced_meanwhile_waits_for_its_own_event(tmp_path: Path) -> None:
+    run, job = running_run()
+    early = write_snapshot(job, tmp_path, step=100)
+    late = write_snapshot(job, tmp_path, step=200)
+
+    deliver(job, early)
+    assert not Snapshot.objects.filter(run=run).exists()
+    deliver(job, late)
+    assert Snapshot.objects.get(run=run).step == 200
 
 
 def test_only_the_latest_snapshot_is_kept_and_none_after_the_end(tmp_path: Path) -> None:
