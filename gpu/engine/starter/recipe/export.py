@@ -74,6 +74,13 @@ def replace_parts(fresh: Path, target: Path) -> None:
     shutil.rmtree(fresh)
 
 
+def _forget_where_it_came_from(path: Path) -> None:
+    """The folder that a part was read from is nobody's business where it is shipped."""
+    config = json.loads(path.read_text())
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
@@ -83,6 +90,7 @@ def main() -> None:
     pipeline = assemble(newest(options.home), options.home / "tokenizer", options.autoencoder)
     fresh = options.target.with_name(".weights-fresh")
     pipeline.to(torch.float16).save_pretrained(fresh)
+    _forget_where_it_came_from(fresh / "vae" / "config.json")
     settle(fresh)
     replace_parts(fresh, options.target)
 
