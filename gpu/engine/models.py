@@ -200,13 +200,16 @@ class Shelf:
     def take(self, name: str, use: Use) -> Base:
         """The base, loaded if need be. Raises Failure `missing_file` or `bad_weights`."""
         if not self.has(name, use):
-            self._base, self._key = None, None  # free the old one first
-            if self.device != "cpu":
-                torch.cuda.empty_cache()
+            self.clear()  # two would not fit
             self._base = load(name, self.device, use)
             self._key = self._key_of(name, use)
         assert self._base is not None
         return self._base
+
+    def clear(self) -> None:
+        self._base, self._key = None, None
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
 
     def _key_of(self, name: str, use: Use) -> tuple[str, Use]:
         return name, ("pictures" if self.device == "cpu" else use)  # one precision serves both on a CPU

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import torch
 
-from gpu.engine import train_lora
-from gpu.engine.contract import Spec, TextToImageSpec
+from gpu.engine.contract import Spec
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, Shelf, Use
-from gpu.engine.pipelines import text_to_image
+from gpu.engine.pipelines import painting
 from gpu.engine.report import Report
+
+# Which module runs a kind of job, by its `run(spec, studio, report)`; imported when it is first asked for.
+MODULES = {
+    "text_to_image": "gpu.engine.pipelines.text_to_image",
+    "image_to_image": "gpu.engine.pipelines.image_to_image",
+    "inpaint": "gpu.engine.pipelines.inpaint",
+    "outpaint": "gpu.engine.pipelines.outpaint",
+    "upscale": "gpu.engine.pipelines.upscale",
+    "image_to_video": "gpu.engine.pipelines.image_to_video",
+    "camera_move": "gpu.engine.pipelines.camera_move",
+    "study": "gpu.engine.study",
+    "train_lora": "gpu.engine.train_lora",
+}
 
 
 class Studio:
+    """The device and what is loaded on it. One job at a time."""
+
     def __init__(self, device: str) -> None:
         self.device = device
         self._shelf = Shelf(device)
@@ -22,24 +38,17 @@ class Studio:
         """Loads a base and takes one tiny step with it, so that the first picture does not pay for it."""
         loaded = self._shelf.take(base, "pictures")
         side = loaded.stride
-        recipe = text_to_image.Recipe(
-            prompt="", negative_prompt="", width=side, height=side, steps=1, guidance=2.0, seed=0
-        )
-        loaded.decode(text_to_image.denoise(loaded, recipe))
+        recipe = painting.Recipe(prompt="", negative_prompt="", width=side, height=side, steps=1, guidance=2.0, seed=0)
+        loaded.decode(painting.denoise(loaded, recipe))
 
     def run(self, spec: Spec, report: Report) -> None:
         """One job. Raises Failure or Interrupted."""
         if self.device != "cpu":
             torch.cuda.reset_peak_memory_stats(self.device)
-        if isinstance(spec, TextToImageSpec):
-            base, mixer = self._take(spec.base, "pictures", report)
-            text_to_image.make(spec, base, mixer, report)
-        else:
-            train_lora.check(spec, report)
-            base, mixer = self._take(spec.base, "training", report)
-            train_lora.train(spec, base, mixer, report)
+        import_module(MODULES[spec.kind]).run(spec, self, report)
 
-    def _take(self, name: str, use: Use, report: Report) -> tuple[Base, Mixer]:
+    def base(self, name: str, use: Use, report: Report) -> tuple[Base, Mixer]:
+        """A base and the mixer that puts styles into it, loaded if it is not the one that is warm."""
         report.phase("preparing")
         if not self._shelf.has(name, use):
             with report.loading():
@@ -48,3 +57,8 @@ class Studio:
         if self._mixer is None or self._mixer.base is not base:
             self._mixer = Mixer(base)
         return base, self._mixer
+
+    def clear(self) -> None:
+        """Frees the device for models of another family."""
+        self._mixer = None
+        self._shelf.clear()

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,10 +24,13 @@ from gpu.engine.lora import Mixer, Trainable, weight_norm, write_lora
 from gpu.engine.models import Base, Prompt
 from gpu.engine.objective import NoiseSchedule, loss_of
 from gpu.engine.optimizers import make_optimizer, rate_at
-from gpu.engine.pipelines.text_to_image import Recipe, paint
+from gpu.engine.pipelines.painting import Recipe, paint
 from gpu.engine.progress import Plan
 from gpu.engine.report import Interrupted, Report
 from gpu.engine.snapshots import State, load_snapshot, save_snapshot
+
+if TYPE_CHECKING:
+    from gpu.engine.studio import Studio
 
 MAX_GRADIENT = 1.0
 LOSS_MEMORY = 0.95  # of the running mean that a checkpoint reports
@@ -50,11 +54,18 @@ def check(spec: TrainLoraSpec, report: Report) -> None:
         report.check()
 
 
-def train(spec: TrainLoraSpec, base: Base, mixer: Mixer, report: Report) -> None:
+def run(spec: TrainLoraSpec, studio: Studio, report: Report) -> None:
     """Runs or resumes a training. Writes `checkpoint-<step>/` and samples below `out_dir`, snapshots beside.
 
     Raises Interrupted when the worker asked for an end, Failure when it cannot go on.
     """
+    check(spec, report)
+    base, mixer = studio.base(spec.base, "training", report)
+    train(spec, base, mixer, report)
+
+
+def train(spec: TrainLoraSpec, base: Base, mixer: Mixer, report: Report) -> None:
+    """The same on a base that is there."""
     _Run(spec, base, mixer, report).go()
 
 

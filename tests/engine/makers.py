@@ -14,7 +14,7 @@ from gpu.engine import contract, train_lora
 from gpu.engine.contract import SamplePrompt, StyleWeight, TextToImageSpec, TrainingImage, TrainLoraSpec
 from gpu.engine.lora import Layer, Mixer, targets, write_lora
 from gpu.engine.models import Base
-from gpu.engine.pipelines.text_to_image import Recipe
+from gpu.engine.pipelines.painting import Recipe
 from gpu.engine.report import Interrupted, Report
 
 RECIPE = Recipe(prompt="a red fox", negative_prompt="", width=64, height=64, steps=4, guidance=4.0, seed=7)

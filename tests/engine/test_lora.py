@@ -19,7 +19,7 @@ from gpu.engine.contract import StyleWeight
 from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer, Trainable, read_lora, sha256_of, write_lora
 from gpu.engine.models import Base, load
-from gpu.engine.pipelines.text_to_image import denoise, paint
+from gpu.engine.pipelines.painting import denoise, paint
 from tests.engine.makers import RECIPE, random_lora, same, weights_of
 
 

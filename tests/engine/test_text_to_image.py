@@ -18,8 +18,9 @@ from gpu.engine import models
 from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
-from gpu.engine.pipelines import text_to_image
-from gpu.engine.pipelines.text_to_image import PREVIEW_BYTES, denoise, make, paint, preview
+from gpu.engine.pipelines import painting
+from gpu.engine.pipelines.painting import PREVIEW_BYTES, denoise, paint, preview
+from gpu.engine.pipelines.text_to_image import make
 from tests.engine.makers import RECIPE, Heard, picture_spec, random_lora
 
 
@@ -43,9 +44,9 @@ def test_it_writes_a_picture_of_the_wanted_size(base: Base, tmp_path: Path) -> N
 
 def test_a_size_the_network_cannot_halve_is_refused_in_words(base: Base) -> None:
     assert base.stride == 8
-    text_to_image.check_size(base, 72, 64)
+    painting.check_size(base, 72, 64)
     with pytest.raises(Failure, match="multiples of 8"):
-        text_to_image.check_size(base, 72, 60)
+        painting.check_size(base, 72, 60)
 
 
 def test_a_style_changes_the_file_and_its_weight_matters(base: Base, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_where_decoding_is_dear_a_preview_takes_its_colours_from_a_linear_fit(
     monkeypatch.setattr(base, "encode", encode)
     colour = torch.tensor([0.7, -0.2, 0.1])
     latents, _ = base.encode(colour.view(1, 3, 1, 1).expand(1, 3, 64, 64))
-    picture = text_to_image._rough(base, latents)
+    picture = painting._rough(base, latents)
     assert torch.allclose(picture.mean(dim=(0, 2, 3)), colour, atol=1e-3)
 
 

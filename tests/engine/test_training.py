@@ -18,7 +18,7 @@ from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
 from gpu.engine.objective import NoiseSchedule, loss_of
-from gpu.engine.pipelines.text_to_image import paint
+from gpu.engine.pipelines.painting import paint
 from gpu.engine.progress import Plan
 from gpu.engine.snapshots import NAME
 from tests.engine.makers import RECIPE, Heard, same, train, training_spec, weights_of
