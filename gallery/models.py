@@ -30,6 +30,7 @@ class Artwork(PublicIdModel):
     key = models.CharField(max_length=200)  # the unmarked master
     marked_key = models.CharField(max_length=200, blank=True)  # the free plan's visible mark is a derivative
     thumb_key = models.CharField(max_length=200)
+    poster_key = models.CharField(max_length=200, blank=True)  # a film's first frame at full size
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     seconds = models.FloatField(null=True, blank=True)
@@ -42,6 +43,8 @@ class Artwork(PublicIdModel):
     alt_text = models.CharField(max_length=500, blank=True)
     seed = models.PositiveBigIntegerField()
     recipe = models.JSONField(default=dict)
+    # The learned work it comes nearest to, where it was held against them: {style, work, similarity, hash_bits, near}
+    likeness = models.JSONField(default=dict, blank=True)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE)
     favourite = models.BooleanField(default=False)

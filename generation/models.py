@@ -24,6 +24,8 @@ class Request(PublicIdModel):
     params = models.JSONField()  # base, width, height, steps, guidance, count and the tool's own options
     seed = models.PositiveBigIntegerField()
     source = models.ForeignKey(Artwork, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    source_key = models.CharField(max_length=200, blank=True)  # the picture it starts from, as the engine gets it
+    mask_key = models.CharField(max_length=200, blank=True)  # of the same size; white is made anew
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -61,6 +63,7 @@ class Output(PublicIdModel):
     artwork = models.OneToOneField(Artwork, null=True, blank=True, on_delete=models.SET_NULL, related_name="output")
     # Where the current attempt laid its file, on a disk of the worker's; read once, when the job succeeds.
     file = models.CharField(max_length=500, blank=True)
+    made = models.JSONField(default=dict, blank=True)  # what the engine said of that file: poster, seconds, likeness
 
     objects: ClassVar[OutputQuerySet] = OutputQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -83,7 +83,10 @@ class Job(PublicIdModel):
     error_code = models.CharField(max_length=40, blank=True)
     error_say = models.TextField(blank=True)
     error_detail = models.TextField(blank=True)
+    memory_profile = models.CharField(max_length=20, blank=True)  # by which the engine planned it
+    predicted_bytes = models.BigIntegerField(default=0)
     peak_bytes = models.BigIntegerField(default=0)
+    notices = models.JSONField(default=list, blank=True)  # [{code, say}]: what was changed so that it could go on
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -81,6 +81,7 @@ class Reference(PublicIdModel):
     caption = models.CharField(max_length=300, blank=True)
     caption_source = models.CharField(max_length=10, choices=CaptionSource.choices, default=CaptionSource.FILENAME)
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    oddness = models.FloatField(null=True, blank=True)  # 0..1, how far it stands from the rest; None: not looked at
     remarks = models.JSONField(default=list, blank=True)  # [{code, say, of?}]; `of` is another frame's number
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -130,6 +131,7 @@ class Adapter(PublicIdModel):
     sha256 = models.CharField(max_length=64, blank=True)
     bytes = models.PositiveIntegerField(default=0)
     reference_hashes = models.JSONField(default=list, blank=True)
+    works_key = models.CharField(max_length=200, blank=True)  # features of the works it learned (memorisation guard)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -91,8 +91,8 @@ def choose_checkpoint(*, checkpoint: Checkpoint) -> Adapter:
         loss=checkpoint.loss,
         steps=checkpoint.step,
     )
-    run.checkpoints.update(finalist=False)
-    Checkpoint.objects.filter(pk=checkpoint.pk).update(finalist=True)
+    run.checkpoints.update(picked=False)
+    Checkpoint.objects.filter(pk=checkpoint.pk).update(picked=True)
     style.refresh_from_db()
     adapter.refresh_from_db()
     return adapter

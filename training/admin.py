@@ -12,7 +12,17 @@ from training.models import Checkpoint, Metric, Run, RunReference, Sample, Snaps
 class CheckpointInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = Checkpoint
     extra = 0
-    fields = readonly_fields = ("ordinal", "step", "loss", "weight_norm", "sha256", "bytes", "finalist")
+    fields = readonly_fields = (
+        "ordinal",
+        "step",
+        "loss",
+        "weight_norm",
+        "sha256",
+        "bytes",
+        "score",
+        "finalist",
+        "picked",
+    )
 
 
 @admin.register(Run)
@@ -30,8 +40,8 @@ class RunAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Checkpoint)
 class CheckpointAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("run", "ordinal", "step", "loss", "weight_norm", "finalist", "created_at")
-    list_filter = ("finalist",)
+    list_display = ("run", "ordinal", "step", "loss", "weight_norm", "score", "picked", "created_at")
+    list_filter = ("picked",)
     search_fields = ("run__public_id", "sha256", "run__style__name")
 
 

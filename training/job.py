@@ -164,7 +164,7 @@ def on_success(job: Job, done: contract.Done) -> int:
         style_actions.fail_adapter(adapter=run.adapter, cancelled=True)
         return 0
     best = kept[-1]
-    Checkpoint.objects.filter(pk=best.pk).update(finalist=True)
+    Checkpoint.objects.filter(pk=best.pk).update(picked=True)
     style_actions.finish_adapter(
         adapter=run.adapter,
         key=best.key,

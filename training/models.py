@@ -26,6 +26,7 @@ class Run(PublicIdModel):
     purpose = models.CharField(max_length=10, choices=Purpose.choices)
     quality = models.CharField(max_length=10, choices=Quality.choices)
     settings = models.JSONField()  # everything the spec needs, fixed at the start
+    verdict = models.TextField(blank=True)  # why the engine picked what it picked, in plain words
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -59,12 +60,18 @@ class Checkpoint(PublicIdModel):
     ordinal = models.PositiveIntegerField()
     step = models.PositiveIntegerField()
     loss = models.FloatField()
+    # What the engine judged it by, each 0..1; None: not judged. `score` is what the ranking goes by.
     score = models.FloatField(null=True, blank=True)
+    likeness = models.FloatField(null=True, blank=True)
+    following = models.FloatField(null=True, blank=True)
+    leak = models.FloatField(null=True, blank=True)
+    say = models.TextField(blank=True)
     weight_norm = models.FloatField()
     key = models.CharField(max_length=200)
     sha256 = models.CharField(max_length=64)
     bytes = models.PositiveIntegerField()
-    finalist = models.BooleanField(default=False)
+    finalist = models.PositiveSmallIntegerField(null=True, blank=True)  # its place among the three, from 1
+    picked = models.BooleanField(default=False)  # the one in the version; the artist has the last word
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -111,6 +118,7 @@ class Metric(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metrics")
     step = models.PositiveIntegerField()
     loss = models.FloatField()
+    held_out = models.FloatField(null=True, blank=True)  # on references that are not learned
 
     class Meta:
         ordering = ["step"]

@@ -251,7 +251,7 @@ def test_the_artist_may_take_an_earlier_checkpoint(tmp_path: Path) -> None:
 
     assert adapter.steps == 100
     assert media.read(adapter.key) == b"weights 1"
-    assert [checkpoint.finalist for checkpoint in run.checkpoints.all()] == [True, False]
+    assert [checkpoint.picked for checkpoint in run.checkpoints.all()] == [True, False]
 
 
 def test_a_checkpoint_is_not_chosen_while_the_run_goes_on(tmp_path: Path) -> None:
