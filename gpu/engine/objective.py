@@ -42,10 +42,17 @@ def _per_picture(values: Tensor) -> Tensor:
 
 
 def loss_of(base: Base, batch: Batch, schedule: NoiseSchedule, gamma: float, generator: torch.Generator) -> Tensor:
-    """Sum over the pictures of the weighted mean squared error, at one random timestep each."""
-    count = len(batch.latents)
-    noise = torch.randn(batch.latents.shape, generator=generator).to(base.device)
-    at = torch.randint(len(schedule), (count,), generator=generator).to(base.device)
+    """Sum over the pictures of the weighted mean squared error, at one random timestep each.
+
+    Noise and timestep are drawn picture by picture, so that a batch in small pieces sees what a whole one sees.
+    """
+    count, shape = len(batch.latents), batch.latents.shape[1:]
+    drawn = [
+        (torch.randn(shape, generator=generator), torch.randint(len(schedule), (1,), generator=generator))
+        for _ in range(count)
+    ]
+    noise = torch.stack([noise for noise, _ in drawn]).to(base.device)
+    at = torch.cat([at for _, at in drawn]).to(base.device)
     noisy = _per_picture(schedule.signal[at]) * batch.latents + _per_picture(schedule.noise[at]) * noise
     conditioning = {"text_embeds": batch.pooled, "time_ids": base.time_ids(*batch.size).expand(count, -1)}
     # on CPUs bfloat16 gained nothing measurable, and float32 keeps resumed runs bit-identical
