@@ -1,26 +1,24 @@
-"""The bases on offer: facts alone, no torch, so that the web reads sizes, prices and minutes from here.
-
-A base is named by its catalogue entry (`starter`, `sdxl`), by a Hugging Face repository id of SDXL's classes, or by
-a local folder in diffusers' layout; `describe` answers for all three.
-"""
+"""The bases on offer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from gpu.engine.catalogue.buckets import Size
+from gpu.engine.catalogue.models import model
+from gpu.engine.contract.specs import Tier
+
 Purpose = Literal["style", "person", "character"]
 Quality = Literal["quick", "standard", "fine"]
 DeviceKind = Literal["cpu", "cuda"]
-Size = tuple[int, int]  # width, height
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 QUALITIES: tuple[Quality, ...] = ("quick", "standard", "fine")
-MAX_RATIO = 2.0  # beyond, a picture is cropped: SDXL saw few that are longer
 CHECKPOINTS: Mapping[Quality, int] = MappingProxyType({"quick": 2, "standard": 4, "fine": 6})
 
 
@@ -86,10 +84,20 @@ class BaseFacts:
     vae_repository: str = ""
     vae_revision: str = ""
     folder: str = ""
-    sampler: Mapping[str, Any] = field(default_factory=dict)  # laid over the scheduler's own configuration
+    # further models by their catalogue names, empty where the base has none
+    preview_vae: str = ""
+    fast: str = ""  # the few-step LoRA of the tier *fast*
+    inpaint: str = ""
+    upscaler: str = ""
+    video: str = ""  # empty: films are camera moves over the still picture
+    tiers: tuple[Tier, ...] = ("fine", "draft")
+    fast_steps: int = 4
+    # laid over the scheduler's own configuration; `_class_name` replaces the sampler itself
+    fast_sampler: Mapping[str, Any] = field(default_factory=dict)
+    sampler: Mapping[str, Any] = field(default_factory=dict)
 
 
-STARTER_FOLDER = Path(__file__).parent / "starter" / "weights"
+STARTER_FOLDER = Path(__file__).parent.parent / "starter" / "weights"
 
 STARTER = BaseFacts(
     name="starter",
@@ -135,10 +143,18 @@ SDXL = BaseFacts(
     max_steps=50,
     guidance=6.0,
     seconds_per_picture={"cpu": 1800.0, "cuda": 15.0},
-    repository="stabilityai/stable-diffusion-xl-base-1.0",
-    revision="462165984030d82259a11f4367a4eed129e94a7b",
-    vae_repository="madebyollin/sdxl-vae-fp16-fix",
-    vae_revision="207b116dae70ace3637169f1ddd2434b91b3a8cd",
+    repository=model("sdxl").repository,
+    revision=model("sdxl").revision,
+    vae_repository=model("sdxl-vae").repository,
+    vae_revision=model("sdxl-vae").revision,
+    preview_vae="taesdxl",
+    fast="sdxl-fast",
+    inpaint="sdxl-inpaint",
+    upscaler="upscaler",
+    video="svd-xt",
+    tiers=("fine", "fast", "draft"),
+    # what SDXL-Lightning was distilled for (its model card): Euler steps that end at the schedule's last timestep
+    fast_sampler={"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"},
     sampler={"use_karras_sigmas": True},
     training=TrainingProfile(
         rank=16,
@@ -172,11 +188,20 @@ def describe(base: str) -> BaseFacts:
         return CATALOGUE[base]
     folder = Path(base)
     if not folder.is_dir() and not folder.is_absolute():
-        return replace(SDXL, name=base, title=base, repository=base, revision="", licence="see its model card")
+        return replace(
+            SDXL, name=base, title=base, repository=base, revision="", licence="see its model card", inpaint=""
+        )
     native = _native_size(folder)
     kind = SDXL if native >= 512 else STARTER
     facts = replace(
-        kind, name=base, title=folder.name, repository="", revision="", folder=base, licence="see its model card"
+        kind,
+        name=base,
+        title=folder.name,
+        repository="",
+        revision="",
+        folder=base,
+        licence="see its model card",
+        inpaint="",  # the inpainting model knows the original base alone
     )
     if native in (STARTER.native, SDXL.native):
         return facts
@@ -197,37 +222,3 @@ def _native_size(folder: Path) -> int:
         return SDXL.native
     channels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
     return int(unet.get("sample_size") or 128) * 2 ** (len(channels) - 1)
-
-
-# --- the sizes at which references are seen ----------------------------------------------------------------------
-
-
-def buckets(resolution: int, stride: int) -> list[Size]:
-    """Sizes of about `resolution`² pixels, sides multiples of `stride`, between 1:MAX_RATIO and MAX_RATIO:1.
-
-    For every width the tallest height that keeps the area (NovelAI's aspect-ratio bucketing, 2022).
-    """
-    area = resolution * resolution
-    sizes = {(resolution // stride * stride,) * 2}
-    for width in range(stride, int(resolution * MAX_RATIO) + 1, stride):
-        height = area // width // stride * stride
-        if height and max(width / height, height / width) <= MAX_RATIO:
-            sizes.add((width, height))
-    return sorted(sizes)
-
-
-def nearest_bucket(width: int, height: int, sizes: Sequence[Size]) -> Size:
-    """The size whose shape crops least; of two alike the larger one."""
-    ratio = width / height
-
-    def loss(size: Size) -> tuple[float, int]:
-        own = size[0] / size[1]
-        return round(max(own / ratio, ratio / own), 6), -size[0] * size[1]
-
-    return min(sizes, key=loss)
-
-
-def kept_share(width: int, height: int, size: Size) -> float:
-    """Share of a picture's area that a centre crop to `size` leaves, 0..1."""
-    ratio, own = width / height, size[0] / size[1]
-    return min(ratio / own, own / ratio)
