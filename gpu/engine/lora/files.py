@@ -138,12 +138,12 @@ def write_lora(path: Path, layers: Mapping[str, Layer], alpha: float, metadata: 
         tensors[f"{stem}.lora_down.weight"] = layer.down.detach().to("cpu", torch.float16).contiguous()
         tensors[f"{stem}.lora_up.weight"] = layer.up.detach().to("cpu", torch.float16).contiguous()
         tensors[f"{stem}.alpha"] = torch.tensor(float(alpha))
-    data = _repeatable(save(tensors, metadata=dict(metadata)))
+    data = repeatable(save(tensors, metadata=dict(metadata)))
     write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
-def _repeatable(data: bytes) -> bytes:
+def repeatable(data: bytes) -> bytes:
     """The same safetensors file with its header in order: the library writes metadata in the order of a hash table."""
     length = int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
