@@ -14,7 +14,6 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from gpu.engine import models
 from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
@@ -89,7 +88,7 @@ def test_prompts_are_embedded_once(base: Base, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_embedding_memory_is_bounded(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "PROMPTS_KEPT", 3)
+    monkeypatch.setattr("gpu.engine.models.base.PROMPTS_KEPT", 3)
     for number in range(9):
         base.prompt("abcdefghi"[number])
     assert len(base._prompts) == 3

@@ -1,0 +1,198 @@
+"""One loaded base, and what it can do: embed words, encode and decode pictures."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from gpu.engine.catalogue import BaseFacts
+from gpu.engine.memory import Plan
+from gpu.engine.memory.guests import rest, visiting
+
+PROMPTS_KEPT = 256  # embeddings of SDXL are 650 kB each
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Embeddings of one prompt: `tokens` (1, length, width of both encoders), `pooled` (1, width of the second)."""
+
+    tokens: Tensor
+    pooled: Tensor
+
+
+@dataclass
+class Base:
+    """One loaded base. All inputs and results of its methods are on `device`; pictures are (n, 3, h, w) in -1..1."""
+
+    facts: BaseFacts
+    device: torch.device
+    dtype: torch.dtype
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL | AutoencoderTiny
+    text_encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
+    tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
+    scheduler_config: dict[str, Any]
+    zero_unconditional: bool  # the empty negative prompt is all zeros rather than the embedding of ""
+    plan: Plan = field(default_factory=Plan)  # how the job that runs uses memory
+    # what the text encoders' weights are at the moment: part of the key of every cached embedding
+    text_state: tuple[Any, ...] = ()
+    # words that were learned: a trigger word and its vectors for each text encoder, (n, width) each
+    words: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _prompts: OrderedDict[tuple[Any, ...], Prompt] = field(default_factory=OrderedDict)
+    _colours: Tensor | None = None
+
+    @property
+    def scale(self) -> int:
+        """Pixels of a side for one latent."""
+        config = self.vae.config
+        channels = config.get("encoder_block_out_channels") or config["block_out_channels"]
+        return int(2 ** (len(channels) - 1))
+
+    @property
+    def stride(self) -> int:
+        """Sides of pictures must be a multiple of this: the UNet halves latents once for each block but the last."""
+        return self.scale * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+
+    def scheduler(self) -> DPMSolverMultistepScheduler:
+        """A fresh DPM++ 2M sampler with the base's own noise schedule and prediction type."""
+        wanted = {"algorithm_type": "dpmsolver++", "solver_order": 2, **self.facts.sampler}
+        return DPMSolverMultistepScheduler.from_config(self.scheduler_config, **wanted)
+
+    @property
+    def prediction(self) -> str:
+        """`epsilon` or `v_prediction`."""
+        return str(self.scheduler_config.get("prediction_type", "epsilon"))
+
+    def time_ids(self, width: int, height: int) -> Tensor:
+        """SDXL's size conditioning: original size, crop corner and target size, all of the picture itself. (1, 6)."""
+        sizes = [height, width, 0, 0, height, width]
+        return torch.tensor([sizes], dtype=torch.float32, device=self.device)
+
+    # --- memory ---
+
+    def adopt(self, plan: Plan) -> None:
+        """Arranges the base as a memory plan says. What is to rest leaves the device; what is resident comes to it."""
+        self.plan = plan
+        for encoder in self.text_encoders:
+            self._place(encoder, resting=plan.text == "swapped")
+        self._place(self.vae, resting=plan.vae == "swapped")
+        if isinstance(self.vae, AutoencoderKL):
+            self.vae.use_tiling = plan.tile is not None
+            if plan.tile is not None:
+                # the default of SDXL's size would never split anything
+                self.vae.tile_sample_min_size = plan.tile
+                self.vae.tile_latent_min_size = plan.tile // self.scale
+
+    def _place(self, module: nn.Module, *, resting: bool) -> None:
+        if self.device.type == "cpu":
+            return
+        if resting:
+            rest(module)
+        else:
+            module.to(self.device)
+
+    @contextmanager
+    def present(self, module: nn.Module) -> Iterator[None]:
+        """Brings a resting module to the device for a while; costs nothing where it is resident."""
+        with visiting(module, self.device):
+            yield
+
+    # --- text ---
+
+    @torch.no_grad()
+    def prompt(self, text: str) -> Prompt:
+        """Embeds one prompt, cut at the tokenizers' length. Kept while the text encoders stay as they are."""
+        key = (text, *self.text_state)
+        if key in self._prompts:
+            self._prompts.move_to_end(key)
+            return self._prompts[key]
+        self._prompts[key] = prompt = self._embed(text)
+        if len(self._prompts) > PROMPTS_KEPT:
+            self._prompts.popitem(last=False)
+        return prompt
+
+    def _embed(self, text: str) -> Prompt:
+        parts, pooled = [], None
+        for tokenizer, encoder in zip(self.tokenizers, self.text_encoders, strict=True):
+            ids = tokenizer(
+                text,
+                padding="max_length",
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+            with self.present(encoder):
+                output = encoder(ids.to(self.device), output_hidden_states=True)
+            parts.append(output.hidden_states[-2])  # both encoders give their last but one layer (SDXL, section 2.1)
+            pooled = getattr(output, "text_embeds", pooled)
+        assert pooled is not None
+        return Prompt(tokens=torch.cat(parts, dim=-1), pooled=pooled)
+
+    def unconditional(self, negative: str = "") -> Prompt:
+        """What guidance pushes away from: the negative prompt, or this base's own idea of no prompt at all."""
+        prompt = self.prompt(negative)
+        if negative or not self.zero_unconditional:
+            return prompt
+        return Prompt(tokens=torch.zeros_like(prompt.tokens), pooled=torch.zeros_like(prompt.pooled))
+
+    # --- pictures ---
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Scaled latents as (mean, standard deviation); None where the VAE is deterministic. float32."""
+        with self.present(self.vae):
+            encoded = self.vae.encode(pictures.to(self.device, self.dtype))
+        scaling = float(self.vae.config["scaling_factor"])
+        if isinstance(self.vae, AutoencoderTiny):
+            return encoded.latents.float() * scaling, None
+        spread = encoded.latent_dist
+        return spread.mean.float() * scaling, spread.std.float() * scaling
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, *, precise: bool = False) -> Tensor:
+        """Pictures from scaled latents, as float32. `precise` works in float32 whatever the base's precision is."""
+        # SDXL's first VAE overflows in float16 and says so in its configuration
+        dtype = torch.float32 if precise or self.vae.config.get("force_upcast") else self.dtype
+        with self.present(self.vae), precision(self.vae, dtype):
+            picture = self.vae.decode(latents.to(dtype) / float(self.vae.config["scaling_factor"])).sample
+        return picture.float()
+
+    def latent_colours(self) -> Tensor:
+        """A linear map (channels + 1, 3) from a latent to its colour in -1..1, by least squares over flat colours."""
+        if self._colours is None:
+            levels = torch.tensor([-1.0, 0.0, 1.0])
+            colours = torch.cartesian_prod(levels, levels, levels)  # 27 swatches
+            swatches = colours.view(-1, 3, 1, 1).expand(-1, -1, 8 * self.scale, 8 * self.scale)
+            latents = torch.cat([self.encode(swatch[None])[0][:, :, 4, 4] for swatch in swatches]).cpu()
+            known = torch.cat([latents, torch.ones(len(latents), 1)], dim=1)
+            self._colours = torch.linalg.lstsq(known, colours).solution.to(self.device)
+        return self._colours
+
+    def forget_prompts(self) -> None:
+        self._prompts.clear()
+
+
+@contextmanager
+def precision(module: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Has a module compute in `dtype` for a while. Its own weights come back as they were, to the last bit."""
+    own = {name: tensor.data for name, tensor in module.named_parameters()}
+    if all(tensor.dtype == dtype for tensor in own.values()):
+        yield
+        return
+    module.to(dtype=dtype)
+    try:
+        yield
+    finally:
+        for name, parameter in module.named_parameters():
+            parameter.data = own[name]
