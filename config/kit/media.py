@@ -20,10 +20,12 @@ from django.core import signing
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage, storages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.http import content_disposition_header
+
+from config.kit.ranges import file_response
 
 SIGNED_FOR_SECONDS = 300
 _SALT = "media"
@@ -122,18 +124,23 @@ def serve(request: HttpRequest, key: str) -> HttpResponseBase:
     fresh = period.isdigit() and int(period) >= int(time.time()) // SIGNED_FOR_SECONDS - 1
     if not fresh or not constant_time_compare(request.GET.get("s", ""), expected):
         raise Http404
-    suffix = Path(key).suffix.lower()
-    try:
-        file = default_storage.open(key, "rb")
-    except (FileNotFoundError, ValueError) as error:
-        raise Http404 from error
-    content_type = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
-    response = FileResponse(file, content_type=content_type, as_attachment=bool(download), filename=download)
+    response = answer(request, key, filename=download)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = f"private, max-age={SIGNED_FOR_SECONDS}, immutable"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
     return response
+
+
+def answer(request: HttpRequest, key: str, *, filename: str = "") -> HttpResponseBase:
+    """The file of a key, or the part of it that was asked for. With a `filename` it is an attachment."""
+    try:
+        file = default_storage.open(key, "rb")
+    except (FileNotFoundError, ValueError) as error:
+        raise Http404 from error
+    suffix = Path(key).suffix.lower()
+    content_type = _TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+    return file_response(request, file, file.size, content_type=content_type, filename=filename)
 
 
 def _on_disk() -> bool:
