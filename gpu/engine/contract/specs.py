@@ -167,6 +167,7 @@ class TrainLoraSpec(Plain):
     base: str
     out_dir: str
     snapshot_dir: str
+    cache_dir: str = ""  # where encoded references are kept for the next training of the same set; empty: nowhere
     images: list[TrainingImage] = Field(min_length=1, max_length=200)
     trigger_word: str = Field(min_length=1, max_length=60)
     steps: int = Field(ge=1, le=20_000)
