@@ -19,6 +19,10 @@ DeviceKind = Literal["cpu", "cuda"]
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 QUALITIES: tuple[Quality, ...] = ("quick", "standard", "fine")
+# What a step costs beside a LoRA's: DreamBooth sees as many pictures of the class, a learned word goes back through
+# both text encoders.
+STEP_COSTS: Mapping[str, float] = MappingProxyType({"dreambooth": 2.0, "textual_inversion": 1.3})
+TRIAL_STEPS = 4  # a training is tried out before it starts: two steps, and a picture that takes about as long
 CHECKPOINTS: Mapping[Quality, int] = MappingProxyType({"quick": 2, "standard": 4, "fine": 6})
 
 
@@ -53,14 +57,30 @@ class TrainingProfile:
         count = min(CHECKPOINTS[quality], steps)
         return [round(steps * (n + 1) / count) for n in range(count)]
 
-    def seconds(self, steps: int, checkpoints: int, device: DeviceKind) -> float:
-        """What a run will take, shown before it starts. The samples without the style count as one checkpoint."""
-        samples = (checkpoints + 1) * self.sample_count
-        return (
-            self.seconds_before[device]
-            + steps * self.seconds_per_step[device]
-            + samples * self.seconds_per_sample[device]
-        )
+    def step_seconds(self, device: DeviceKind, *, batch: int = 0, resolution: int = 0, method: str = "lora") -> float:
+        """One step of `batch` pictures of `resolution` pixels a side; 0 for both: as the recipe has them."""
+        pictures = (batch or self.batch) / self.batch
+        area = ((resolution or self.resolution) / self.resolution) ** 2
+        return self.seconds_per_step[device] * pictures * area * STEP_COSTS.get(method, 1.0)
+
+    def seconds(
+        self,
+        steps: int,
+        checkpoints: int,
+        device: DeviceKind,
+        *,
+        batch: int = 0,
+        resolution: int = 0,
+        method: str = "lora",
+        prior_images: int = 0,
+    ) -> float:
+        """What a run will take, shown before it starts: trying it out, class pictures and all.
+
+        The samples without the style count as one checkpoint.
+        """
+        step = self.step_seconds(device, batch=batch, resolution=resolution, method=method)
+        pictures = (checkpoints + 1) * self.sample_count + prior_images
+        return self.seconds_before[device] + (steps + TRIAL_STEPS) * step + pictures * self.seconds_per_sample[device]
 
 
 @dataclass(frozen=True)
