@@ -1,10 +1,10 @@
 """A plain trainer to be compared with: diffusers' own classes and PEFT, with the settings that diffusers publishes.
 
 `TEXT_TO_IMAGE` is the LoRA command of `examples/text_to_image/README_sdxl.md`, `DREAMBOOTH` the one of
-`examples/dreambooth/README_sdxl.md` with its flags for less than 16 GB; where a command is silent, the scripts' defaults:
-rank 4 on the attention alone, Gaussian A, AdamW (0.9, 0.999), weight decay 0.01, gradients clipped at norm 1, even draws
-of the timestep, no min-SNR weights, no dropped captions. It imports nothing of the engine. That its loss and gradients
-are the engine's, given the same settings, is shown by `tests/engine/test_reference.py`.
+`examples/dreambooth/README_sdxl.md` with its flags for less than 16 GB; where a command is silent, the scripts'
+defaults: rank 4 on the attention alone, Gaussian A, AdamW (0.9, 0.999), weight decay 0.01, gradients clipped at norm 1,
+even draws of the timestep, no min-SNR weights, no dropped captions. It imports nothing of the engine. That its loss and
+gradients are the engine's, given the same settings, is shown by `tests/engine/test_reference.py`.
 """
 
 from __future__ import annotations

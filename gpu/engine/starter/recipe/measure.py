@@ -40,7 +40,11 @@ def ranks(drawn: torch.Tensor, truth: torch.Tensor, right: list[int]) -> torch.T
 
 def frechet(first: torch.Tensor, second: torch.Tensor) -> float:
     """How far apart two looks are, whatever they show: Fréchet distance of the 3 × 3 patches of their latents."""
-    left, right = (_patches(latents) for latents in (first, second))
+    return frechet_of(_patches(first), _patches(second))
+
+
+def frechet_of(left: torch.Tensor, right: torch.Tensor) -> float:
+    """Fréchet distance of two clouds of vectors [n, d], each taken for a normal distribution."""
     left_spread, right_spread = torch.cov(left.T), torch.cov(right.T)
     root = _square_root(left_spread)
     overlap = _square_root(root @ right_spread @ root)

@@ -47,18 +47,23 @@ def folder(packages: Path, name: str, version: str) -> Path:
 
 
 def fetch(packages: Path) -> None:
-    """Download and unpack every package that is not there yet, with `npm pack`."""
-    packages.mkdir(parents=True, exist_ok=True)
+    """Download and unpack every package that is not there yet."""
     for name, version in [(source.package, source.version) for source in SOURCES] + [NAMES]:
-        target = folder(packages, name, version)
-        if target.exists():
-            continue
-        packed = subprocess.run(
-            ["npm", "pack", "--silent", f"{name}@{version}"], cwd=packages, check=True, capture_output=True, text=True
-        )
-        with tarfile.open(packages / packed.stdout.split()[-1]) as archive:
-            archive.extractall(target.with_suffix(".part"), filter="data")
-        (target.with_suffix(".part") / "package").rename(target)
+        fetch_package(packages, name, version)
+
+
+def fetch_package(packages: Path, name: str, version: str) -> None:
+    """One package, with `npm pack`."""
+    target = folder(packages, name, version)
+    if target.exists():
+        return
+    packages.mkdir(parents=True, exist_ok=True)
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", f"{name}@{version}"], cwd=packages, check=True, capture_output=True, text=True
+    )
+    with tarfile.open(packages / packed.stdout.split()[-1]) as archive:
+        archive.extractall(target.with_suffix(".part"), filter="data")
+    (target.with_suffix(".part") / "package").rename(target)
 
 
 def code_of(emoji: str) -> str:
