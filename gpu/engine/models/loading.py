@@ -13,13 +13,12 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from gpu.engine import hub
 from gpu.engine.catalogue import BaseFacts, describe
-from gpu.engine.failures import Failure, bad_weights, missing_file
+from gpu.engine.failures import bad_weights
 from gpu.engine.models.base import Base
 
 Use = Literal["pictures", "training"]
-
-CONFIGURATION = ["*.json", "*/*.json", "*/*.txt"]
 
 
 def dtype_for(device: str, use: Use) -> torch.dtype:
@@ -36,7 +35,7 @@ def load(name: str, device: str, use: Use = "pictures") -> Base:
     The UNet comes to the device; the rest stays in host memory until the base adopts a plan.
     """
     facts = describe(name)
-    folder, vae_folder = _folders(facts)
+    folder, vae_folder = hub.base_folders(facts)
     try:
         base = _read(facts, folder, vae_folder, torch.device(device), dtype_for(device, use))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -84,33 +83,3 @@ def _weights(cls: Any, part: Path, **precision: torch.dtype) -> Any:
 
 def _json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text()))
-
-
-def _folders(facts: BaseFacts) -> tuple[Path, Path]:
-    """Where the base and its VAE lie, fetched from the hub where they come from there."""
-    if facts.folder:
-        folder = Path(facts.folder)
-        if not (folder / "model_index.json").is_file():
-            raise missing_file(f"The base model “{facts.title}”", folder)
-        return folder, folder
-    folder = _fetch(facts.repository, facts.revision, [*CONFIGURATION, "*/*.fp16.safetensors"])
-    if not any((folder / "unet").glob("*.safetensors")):  # a repository without half-precision files
-        folder = _fetch(facts.repository, facts.revision, [*CONFIGURATION, "*/*.safetensors"])
-    if not facts.vae_repository:
-        return folder, folder
-    return folder, _fetch(
-        facts.vae_repository, facts.vae_revision, ["config.json", "diffusion_pytorch_model.safetensors"]
-    )
-
-
-def _fetch(repository: str, revision: str, files: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=files))
-    except Exception as error:  # the hub's client raises many kinds; each means that there is no model
-        raise Failure(
-            "missing_file",
-            "The base model could not be fetched. Check BASE_MODEL and the connection to the model hub.",
-            detail=f"{repository}@{revision}: {type(error).__name__}: {error}",
-        ) from error
