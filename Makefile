@@ -35,6 +35,6 @@ lint: ## style, types and who may import whom
 	@.venv/bin/python -m mypy
 	@.venv/bin/python -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 
-bench: ## the main job timed on a stack of its own and held against what is promised
+bench: ## the engine against its baselines, and the main job timed; make bench QUICK=1 the engine alone, in five minutes
 	@$(BOOTSTRAP)
-	@.venv/bin/python -m tests.bench
+	@.venv/bin/python -m tests.bench$(if $(QUICK), --quick)

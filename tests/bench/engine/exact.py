@@ -1,0 +1,86 @@
+"""What must be right whatever it costs: merging, switching, guidance in two halves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import psutil
+
+from gpu.engine.contract import StyleWeight
+from gpu.engine.lora import Mixer
+from gpu.engine.models import load
+from tests.bench.engine.rows import Row, Target
+from tests.bench.engine.setting import Setting
+
+
+def rows(setting: Setting) -> Iterator[Row]:
+    yield merge_error(setting)
+    yield from switch_drift(setting)
+
+
+def merge_error(setting: Setting) -> Row:
+    """One style, then two of different ranks and weights, merged by us and computed beside the layers by PEFT."""
+    first, second = setting.styles
+    worst = max(
+        _error(setting, mix)
+        for mix in ([first], [first.model_copy(update={"weight": 0.7}), second.model_copy(update={"weight": -0.4})])
+    )
+    return Row(
+        name="merge_error",
+        say="a UNet pass with merged styles against unmerged PEFT, relative error",
+        unit="",
+        target=Target("at most", 1e-3, of="ours"),
+        ours=float(f"{worst:.3g}"),
+        baseline=0.0,
+        runs=2,
+    )
+
+
+def _error(setting: Setting, mix: Sequence[StyleWeight]) -> float:
+    inputs = setting.unet_inputs()
+    setting.mixer.mix(mix)
+    ours = setting.predict(setting.base.unet, inputs).float()
+    setting.mixer.mix([])
+    pipeline = setting.pipeline().to(setting.device)
+    for number, style in enumerate(mix):
+        pipeline.load_lora_weights(style.path, adapter_name=f"s{number}")
+    pipeline.set_adapters([f"s{number}" for number in range(len(mix))], [style.weight for style in mix])
+    theirs = setting.predict(pipeline.unet, inputs).float()
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def switch_drift(setting: Setting) -> Iterator[Row]:
+    """After many switches the weights are those of a fresh load with the same mix, and nothing has piled up."""
+    process = psutil.Process()
+    first, second = setting.styles
+    setting.mixer.mix([first])
+    before = 0
+    for number in range(setting.switches):
+        setting.mixer.mix([(first, second)[number % 2].model_copy(update={"weight": number / setting.switches})])
+        if number == setting.switches // 5:  # by then every buffer it will ever need is there
+            before = process.memory_info().rss
+    setting.mixer.mix(setting.styles)
+    grown = process.memory_info().rss - before
+    fresh = load(str(setting.folder), setting.device)
+    Mixer(fresh).mix(setting.styles)
+    pairs = zip(setting.base.unet.parameters(), fresh.unet.parameters(), strict=True)
+    drift = max(float((ours.detach() - theirs.detach()).abs().max()) for ours, theirs in pairs)
+    setting.mixer.mix([])
+    yield Row(
+        name="switch_drift",
+        say=f"largest difference of a weight after {setting.switches} switches, to a fresh load with the same styles",
+        unit="",
+        target=Target("at most", 0, of="ours"),
+        ours=drift,
+        baseline=0.0,
+        runs=setting.switches,
+    )
+    yield Row(
+        name="switch_growth",
+        say=f"memory of the process after {setting.switches} switches, beyond that after {setting.switches // 5}",
+        unit="MiB",
+        target=Target("at most", 8, of="ours"),
+        ours=round(max(0, grown) / 2**20, 2),
+        baseline=0.0,
+        runs=setting.switches,
+    )
