@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from torch import Tensor
 from gpu.engine.catalogue import Size, kept_share, nearest_bucket
 from gpu.engine.contract import TrainingImage
 from gpu.engine.failures import Failure, missing_file
-from gpu.engine.models import Base, Prompt
+from gpu.engine.models import Base
+from gpu.engine.prompts import Prompt, level
 
 
 def open_reference(path: Path) -> Image.Image:
@@ -47,19 +48,39 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Latents:
+    """One picture as the VAE has it, (1 or 2, c, h, w): as it is and, if so, flipped. `kept` is what the crop left."""
+
+    size: Size
+    kept: float  # share of the picture's area
+    mean: Tensor
+    spread: Tensor | None
+
+    def as_tensors(self) -> dict[str, Tensor]:
+        spread = {} if self.spread is None else {"spread": self.spread}
+        return {"mean": self.mean, "facts": torch.tensor([*self.size, self.kept], dtype=torch.float64), **spread}
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> Latents:
+        width, height, kept = tensors["facts"].tolist()
+        return cls((round(width), round(height)), kept, tensors["mean"], tensors.get("spread"))
+
+
+@dataclass(frozen=True)
 class Reference:
-    """One encoded reference. `mean` and `spread` hold its latents (1 or 2, c, h, w): as it is and, if so, flipped."""
+    """One encoded reference: its latents as in `Latents`, and the words it is learned with. It rests in host memory."""
 
     image: str
     size: Size
     mean: Tensor
     spread: Tensor | None
+    text: str
     prompt: Prompt
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one size: `latents` (n, c, h, w), embeddings `tokens` (n, l, d) and `pooled` (n, p)."""
+    """Pictures of one size on the device: `latents` (n, c, h, w), embeddings `tokens` (n, l, d), `pooled` (n, p)."""
 
     size: Size
     latents: Tensor
@@ -71,6 +92,17 @@ def caption_with_trigger(caption: str, trigger_word: str) -> str:
     return f"{caption}, {trigger_word}" if caption else trigger_word
 
 
+def encode_picture(base: Base, picture: Image.Image, *, sizes: Sequence[Size], flip: bool) -> Latents:
+    """Fitted to the size whose shape crops least, and through the VAE. Raises Failure `bad_image`."""
+    size = nearest_bucket(*picture.size, sizes)
+    pixels = to_tensor(fit(picture, size))
+    mean, spread = base.encode(torch.stack([pixels, pixels.flip(-1)] if flip else [pixels]))
+    if not torch.isfinite(mean).all():
+        raise Failure("bad_image", "A reference image cannot be learned: the model makes nothing of it. Remove it.")
+    kept = kept_share(*picture.size, size)
+    return Latents(size=size, kept=kept, mean=mean.cpu(), spread=None if spread is None else spread.cpu())
+
+
 def encode(
     base: Base,
     image: TrainingImage,
@@ -80,14 +112,16 @@ def encode(
     trigger_word: str,
 ) -> tuple[Reference, float]:
     """Encodes one reference, and says how much of its area the crop kept."""
-    picture = open_reference(Path(image.path))
-    size = nearest_bucket(*picture.size, sizes)
-    pixels = to_tensor(fit(picture, size))
-    variants = torch.stack([pixels, pixels.flip(-1)] if flip else [pixels])
-    mean, spread = base.encode(variants)
-    prompt = base.prompt(caption_with_trigger(image.caption, trigger_word))
-    reference = Reference(image=image.id, size=size, mean=mean, spread=spread, prompt=prompt)
-    return reference, kept_share(*picture.size, size)
+    latents = encode_picture(base, open_reference(Path(image.path)), sizes=sizes, flip=flip)
+    text = caption_with_trigger(image.caption, trigger_word)
+    return reference_of(image.id, latents, text, base.prompt(text)), latents.kept
+
+
+def reference_of(image: str, latents: Latents, text: str, prompt: Prompt) -> Reference:
+    resting = Prompt(tokens=prompt.tokens.cpu(), pooled=prompt.pooled.cpu())
+    return Reference(
+        image=image, size=latents.size, mean=latents.mean, spread=latents.spread, text=text, prompt=resting
+    )
 
 
 def draws(seed: int, of: str, number: int) -> torch.Generator:
@@ -97,10 +131,13 @@ def draws(seed: int, of: str, number: int) -> torch.Generator:
 
 
 class Order:
-    """Which references a step sees: every reference once an epoch, shuffled, a pure function of seed and step."""
+    """Which references a step sees: every reference once an epoch, shuffled, a pure function of seed and step.
 
-    def __init__(self, count: int, batch: int, seed: int) -> None:
-        self.count, self.batch, self.seed = count, batch, seed
+    `of` names the set, so that two sets in one run are shuffled apart.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int, *, of: str = "epoch") -> None:
+        self.count, self.batch, self.seed, self.of = count, batch, seed, of
 
     def at(self, step: int) -> list[int]:
         """Indices of the `batch` references of `step`, which counts from 1."""
@@ -108,7 +145,7 @@ class Order:
         return [self._epoch(place // self.count)[place % self.count] for place in range(first, first + self.batch)]
 
     def _epoch(self, number: int) -> list[int]:
-        return torch.randperm(self.count, generator=draws(self.seed, "epoch", number)).tolist()
+        return torch.randperm(self.count, generator=draws(self.seed, self.of, number)).tolist()
 
 
 def batches(
@@ -118,27 +155,37 @@ def batches(
     dropout: float,
     most: int,
     generator: torch.Generator,
+    embed: Callable[[str], Prompt] | None = None,
 ) -> Iterator[Batch]:
     """The references of one step, grouped by size, at most `most` at a time.
 
     Draws from `generator` in the order of the references: whether a caption is dropped (`empty` takes its place),
-    which of the flipped pair is seen, and the VAE's own noise.
+    which of the flipped pair is seen, and the VAE's own noise. With `embed` words are embedded anew for each batch,
+    for a training that moves what they mean; else the embeddings made before are used.
     """
-    groups: dict[Size, list[tuple[Tensor, Prompt]]] = {}
+    groups: dict[Size, list[tuple[Tensor, Reference | None]]] = {}
     for reference in references:
         dropped = torch.rand((), generator=generator).item() < dropout
         variant = int(torch.randint(len(reference.mean), (), generator=generator))
         latents = reference.mean[variant]
         if reference.spread is not None:
             noise = torch.randn(latents.shape, generator=generator)
-            latents = latents + reference.spread[variant] * noise.to(latents.device)
-        groups.setdefault(reference.size, []).append((latents, empty if dropped else reference.prompt))
+            latents = latents + reference.spread[variant] * noise
+        groups.setdefault(reference.size, []).append((latents, None if dropped else reference))
+
+    def prompt_of(reference: Reference | None) -> Prompt:
+        if reference is None:
+            return empty
+        return embed(reference.text) if embed else reference.prompt
+
+    device = empty.tokens.device
     for size, members in groups.items():
         for start in range(0, len(members), most):
             part = members[start : start + most]
+            prompts = level([prompt_of(reference) for _, reference in part])
             yield Batch(
                 size=size,
-                latents=torch.stack([latents for latents, _ in part]),
-                tokens=torch.cat([prompt.tokens for _, prompt in part]),
-                pooled=torch.cat([prompt.pooled for _, prompt in part]),
+                latents=torch.stack([latents for latents, _ in part]).to(device),
+                tokens=torch.cat([prompt.tokens.to(device) for prompt in prompts]),
+                pooled=torch.cat([prompt.pooled.to(device) for prompt in prompts]),
             )

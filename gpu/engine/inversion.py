@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ KEYS = ("clip_l", "clip_g")
 WORD = "modelspec.trigger_phrase"
 MAX_FILE = 16 * 2**20  # bytes; sixteen vectors of SDXL's encoders have 130 kB
 MAX_VECTORS = 75  # what a prompt has room for
+_MOMENTS = count()
 FLOATS = (torch.float16, torch.bfloat16, torch.float32)
 
 
@@ -102,9 +104,9 @@ def write(path: Path, vectors: tuple[Tensor, Tensor], metadata: Mapping[str, str
 class Vectors:
     """The vectors of a word that a training moves. They begin as the tokens of `like`, taken in turn."""
 
-    def __init__(self, base: Base, *, word: str, count: int, like: str) -> None:
+    def __init__(self, base: Base, *, word: str, number: int, like: str) -> None:
         self.base, self.word = base, word
-        self._first = tuple(vectors.to(base.device) for vectors in _tokens_of(base, like, count))
+        self._first = tuple(vectors.to(base.device) for vectors in _tokens_of(base, like, number))
         self.vectors = tuple(nn.Parameter(vectors.clone()) for vectors in self._first)
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -114,9 +116,15 @@ class Vectors:
         """From here on prompts that hold the word are embedded with the vectors, gradients included."""
         first, second = self.vectors
         self.base.words = {self.word: (first, second)}
+        self.base.text_state = ("learning", next(_MOMENTS))  # embeddings of this moment serve no other
 
     def detach(self) -> None:
-        self.base.words = {}
+        self.base.words, self.base.text_state = {}, ()
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> str:
+        """Writes one file, and returns its sha256."""
+        first, second = self.vectors
+        return write(path, (first, second), {**metadata, WORD: self.word})
 
     def norm(self) -> float:
         """How far the vectors have gone: the Frobenius norm of what was learned."""
@@ -124,11 +132,11 @@ class Vectors:
         return float(sum(float(part.square().sum()) for part in moved) ** 0.5)
 
 
-def _tokens_of(base: Base, text: str, count: int) -> tuple[Tensor, Tensor]:
-    """(count, width) for each encoder: the embeddings of the tokens of `text`, over and over."""
+def _tokens_of(base: Base, text: str, number: int) -> tuple[Tensor, Tensor]:
+    """(number, width) for each encoder: the embeddings of the tokens of `text`, over and over."""
     found = []
     for tokenizer, encoder in zip(base.tokenizers, base.text_encoders, strict=True):
         ids = tokenizer(text, add_special_tokens=False).input_ids or [tokenizer.unk_token_id]
         table = encoder.get_input_embeddings().weight
-        found.append(torch.stack([table[ids[n % len(ids)]] for n in range(count)]).detach().float())
+        found.append(torch.stack([table[ids[n % len(ids)]] for n in range(number)]).detach().float())
     return found[0], found[1]

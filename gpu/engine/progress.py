@@ -15,7 +15,7 @@ class _Work:
     done: int = 0
 
 
-class Plan:
+class Estimate:
     """The kinds of work of a run, each counted in pieces of about equal length."""
 
     def __init__(self) -> None:

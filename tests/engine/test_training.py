@@ -10,7 +10,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from gpu.engine import train_lora
 from gpu.engine.catalogue import buckets
 from gpu.engine.contract import StyleWeight, TrainingImage
 from gpu.engine.dataset import batches, draws, encode
@@ -19,8 +18,9 @@ from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
 from gpu.engine.objective import NoiseSchedule, loss_of
 from gpu.engine.pipelines.painting import paint
-from gpu.engine.progress import Plan
+from gpu.engine.progress import Estimate
 from gpu.engine.snapshots import NAME
+from gpu.engine.train_lora import loop, step
 from tests.engine.makers import RECIPE, Heard, same, train, training_spec, weights_of
 from training.snapshots import step_of
 
@@ -184,7 +184,7 @@ def test_a_killed_run_goes_on_from_its_last_snapshot(
     base: Base, tmp_path: Path, paintings: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = training_spec(base.facts.name, tmp_path, paintings)
-    real, seen = train_lora.rate_at, []
+    real, seen = loop.rate_at, []
 
     def die_in_step_five(step: int, steps: int) -> float:
         seen.append(step)
@@ -192,7 +192,7 @@ def test_a_killed_run_goes_on_from_its_last_snapshot(
             raise _Killed
         return real(step, steps)
 
-    monkeypatch.setattr(train_lora, "rate_at", die_in_step_five)
+    monkeypatch.setattr(loop, "rate_at", die_in_step_five)
     with pytest.raises(_Killed):
         train(spec, base)
     resumed = train(spec, base)
@@ -260,10 +260,10 @@ def test_stop_and_cancel_end_the_run_and_keep_what_is_finished(
 def test_a_loss_that_is_no_number_ends_the_run_in_words(
     base: Base, tmp_path: Path, paintings: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = train_lora.loss_of
-    monkeypatch.setattr(train_lora, "loss_of", lambda *args: real(*args) * float("nan"))
+    real = step.loss_of
+    monkeypatch.setattr(step, "loss_of", lambda *args: real(*args) * float("nan"))
     with pytest.raises(Failure, match="unstable") as failure:
-        train(training_spec(base.facts.name, tmp_path, paintings), base)
+        train(training_spec(base.facts.name, tmp_path, paintings, preflight=False), base)
     assert failure.value.code == "nan_loss"
     assert not any(module._forward_hooks for module in base.unet.modules())
 
@@ -318,7 +318,7 @@ def test_a_missing_and_a_broken_reference_are_named(base: Base, tmp_path: Path, 
 
 
 def test_the_time_left_follows_what_was_measured() -> None:
-    plan = Plan()
+    plan = Estimate()
     plan.expect("step", total=10, seconds_each=100)
     plan.expect("sample", total=2, seconds_each=5)
     assert plan.eta == 1010

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from gpu.engine.failures import bad_spec
-from gpu.engine.lora.layers import Layer, targets
+from gpu.engine.lora.files import write_lora
+from gpu.engine.lora.layers import Layer, targets, weight_norm
 from gpu.engine.models import Base
 
 
@@ -49,6 +51,14 @@ class Trainable:
     def detach(self) -> None:
         while self._hooks:
             self._hooks.pop().remove()
+
+    def norm(self) -> float:
+        """Of everything the layers add to the base's weights."""
+        return weight_norm(self.layers())
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> str:
+        """Writes one LoRA file, and returns its sha256."""
+        return write_lora(path, self.layers(), self.alpha, metadata)
 
     def layers(self) -> dict[str, Layer]:
         return {
