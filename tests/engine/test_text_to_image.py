@@ -18,7 +18,7 @@ from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines import painting
-from gpu.engine.pipelines.painting import PREVIEW_BYTES, denoise, paint, preview
+from gpu.engine.pipelines.painting import PREVIEW_BYTES, denoise, paint, preview, previews
 from gpu.engine.pipelines.text_to_image import make
 from tests.engine.makers import RECIPE, Heard, picture_spec, random_lora
 
@@ -69,31 +69,6 @@ def test_without_guidance_the_negative_prompt_is_not_even_computed(base: Base) -
     assert torch.equal(plain, denoise(base, replace(RECIPE, guidance=1.0, negative_prompt="a blue bird")))
 
 
-def test_a_prompt_beyond_the_tokenizers_length_is_cut(base: Base) -> None:
-    long = "a very long prompt about a fox " * 30
-    assert base.prompt(long).tokens.shape == base.prompt("a").tokens.shape
-    assert torch.equal(base.prompt(long).tokens, base.prompt(long + "and more").tokens)
-
-
-def test_prompts_are_embedded_once(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr(
-        base.text_encoders[0],
-        "forward",
-        lambda *a, real=base.text_encoders[0].forward, **k: (calls.append(1), real(*a, **k))[1],
-    )
-    for _ in range(3):
-        base.prompt("a fox")
-    assert len(calls) == 1
-
-
-def test_the_embedding_memory_is_bounded(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpu.engine.models.base.PROMPTS_KEPT", 3)
-    for number in range(9):
-        base.prompt("abcdefghi"[number])
-    assert len(base._prompts) == 3
-
-
 def test_the_first_step_already_sends_a_preview_of_at_most_sixteen_kilobytes(base: Base, tmp_path: Path) -> None:
     heard = _make(base, tmp_path, width=256, height=256)
     first = heard.of("preview")[0]
@@ -127,7 +102,7 @@ def test_where_decoding_is_dear_a_preview_takes_its_colours_from_a_linear_fit(
     monkeypatch.setattr(base, "encode", encode)
     colour = torch.tensor([0.7, -0.2, 0.1])
     latents, _ = base.encode(colour.view(1, 3, 1, 1).expand(1, 3, 64, 64))
-    picture = painting._rough(base, latents)
+    picture = previews._rough(base, latents)
     assert torch.allclose(picture.mean(dim=(0, 2, 3)), colour, atol=1e-3)
 
 

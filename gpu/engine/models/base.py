@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -19,16 +20,10 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from gpu.engine.catalogue import BaseFacts
 from gpu.engine.memory import Plan
 from gpu.engine.memory.guests import rest, visiting
+from gpu.engine.prompts import Prompt, embed
+from gpu.engine.tiles import Make, mapped
 
 PROMPTS_KEPT = 256  # embeddings of SDXL are 650 kB each
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """Embeddings of one prompt: `tokens` (1, length, width of both encoders), `pooled` (1, width of the second)."""
-
-    tokens: Tensor
-    pooled: Tensor
 
 
 @dataclass
@@ -87,12 +82,6 @@ class Base:
         for encoder in self.text_encoders:
             self._place(encoder, resting=plan.text == "swapped")
         self._place(self.vae, resting=plan.vae == "swapped")
-        if isinstance(self.vae, AutoencoderKL):
-            self.vae.use_tiling = plan.tile is not None
-            if plan.tile is not None:
-                # the default of SDXL's size would never split anything
-                self.vae.tile_sample_min_size = plan.tile
-                self.vae.tile_latent_min_size = plan.tile // self.scale
 
     def _place(self, module: nn.Module, *, resting: bool) -> None:
         if self.device.type == "cpu":
@@ -110,34 +99,22 @@ class Base:
 
     # --- text ---
 
-    @torch.no_grad()
     def prompt(self, text: str) -> Prompt:
-        """Embeds one prompt, cut at the tokenizers' length. Kept while the text encoders stay as they are."""
+        """Embeds one prompt (`gpu.engine.prompts`). Kept while the text encoders and learned words stay as they are.
+
+        Words that are being learned get their gradients, and nothing of that is kept.
+        """
+        if torch.is_grad_enabled() and any(part.requires_grad for both in self.words.values() for part in both):
+            return embed(self, text)
         key = (text, *self.text_state)
         if key in self._prompts:
             self._prompts.move_to_end(key)
             return self._prompts[key]
-        self._prompts[key] = prompt = self._embed(text)
+        with torch.no_grad():
+            self._prompts[key] = prompt = embed(self, text)
         if len(self._prompts) > PROMPTS_KEPT:
             self._prompts.popitem(last=False)
         return prompt
-
-    def _embed(self, text: str) -> Prompt:
-        parts, pooled = [], None
-        for tokenizer, encoder in zip(self.tokenizers, self.text_encoders, strict=True):
-            ids = tokenizer(
-                text,
-                padding="max_length",
-                max_length=tokenizer.model_max_length,
-                truncation=True,
-                return_tensors="pt",
-            ).input_ids
-            with self.present(encoder):
-                output = encoder(ids.to(self.device), output_hidden_states=True)
-            parts.append(output.hidden_states[-2])  # both encoders give their last but one layer (SDXL, section 2.1)
-            pooled = getattr(output, "text_embeds", pooled)
-        assert pooled is not None
-        return Prompt(tokens=torch.cat(parts, dim=-1), pooled=pooled)
 
     def unconditional(self, negative: str = "") -> Prompt:
         """What guidance pushes away from: the negative prompt, or this base's own idea of no prompt at all."""
@@ -151,22 +128,39 @@ class Base:
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
         """Scaled latents as (mean, standard deviation); None where the VAE is deterministic. float32."""
-        with self.present(self.vae):
-            encoded = self.vae.encode(pictures.to(self.device, self.dtype))
         scaling = float(self.vae.config["scaling_factor"])
+
+        def make(part: Tensor) -> Tensor:
+            encoded = self.vae.encode(part)
+            if isinstance(self.vae, AutoencoderTiny):
+                return encoded.latents
+            return torch.cat([encoded.latent_dist.mean, encoded.latent_dist.std], dim=1)
+
+        latents = self._through_vae(pictures.to(self.device), make, Fraction(1, self.scale)) * scaling
         if isinstance(self.vae, AutoencoderTiny):
-            return encoded.latents.float() * scaling, None
-        spread = encoded.latent_dist
-        return spread.mean.float() * scaling, spread.std.float() * scaling
+            return latents, None
+        mean, spread = latents.chunk(2, dim=1)
+        return mean, spread
 
     @torch.no_grad()
     def decode(self, latents: Tensor, *, precise: bool = False) -> Tensor:
         """Pictures from scaled latents, as float32. `precise` works in float32 whatever the base's precision is."""
+        scaling = float(self.vae.config["scaling_factor"])
+        return self._through_vae(
+            latents, lambda part: self.vae.decode(part / scaling).sample, Fraction(self.scale), precise=precise
+        )
+
+    def _through_vae(self, whole: Tensor, make: Make, scale: Fraction, *, precise: bool = False) -> Tensor:
+        """`make` over pictures or latents, in the plan's tiles where they are larger than one. float32."""
         # SDXL's first VAE overflows in float16 and says so in its configuration
         dtype = torch.float32 if precise or self.vae.config.get("force_upcast") else self.dtype
+        tile = self.plan.tile
         with self.present(self.vae), precision(self.vae, dtype):
-            picture = self.vae.decode(latents.to(dtype) / float(self.vae.config["scaling_factor"])).sample
-        return picture.float()
+            whole = whole.to(dtype)
+            if tile is None:
+                return make(whole).float()
+            step = self.scale if scale < 1 else 1  # what is made smaller begins at whole latents
+            return mapped(whole, make, tile=tile * step // self.scale, scale=scale, step=step)
 
     def latent_colours(self) -> Tensor:
         """A linear map (channels + 1, 3) from a latent to its colour in -1..1, by least squares over flat colours."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from gpu.engine.contract import Artifact, TextToImageSpec
+from gpu.engine.contract import TextToImageSpec
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base
-from gpu.engine.pipelines.painting import Pace, Recipe, check_size, paint, preview
+from gpu.engine.pipelines.painting import check_size
+from gpu.engine.pipelines.work import Work, finish
 from gpu.engine.report import Report
 
 if TYPE_CHECKING:
@@ -24,33 +22,5 @@ def run(spec: TextToImageSpec, studio: Studio, report: Report) -> None:
 
 def make(spec: TextToImageSpec, base: Base, mixer: Mixer, report: Report) -> None:
     """The same on a base that is there."""
-    recipe = Recipe(
-        prompt=spec.prompt,
-        negative_prompt=spec.negative_prompt,
-        width=spec.width,
-        height=spec.height,
-        steps=spec.steps,
-        guidance=spec.guidance,
-        seed=spec.seed,
-    )
-    check_size(base, recipe.width, recipe.height)
-    report.phase("preparing")
-    mixer.mix(spec.styles)
-    report.check()
-    report.phase("denoising")
-    pace = Pace(report)
-
-    def on_step(step: int, steps: int, expected: Tensor) -> None:
-        report.check()
-        pace.step(step, steps)
-        if step < steps:
-            report.preview(step, lambda: preview(base, expected))
-
-    picture = paint(base, recipe, on_step)
-    report.check()
-    report.phase("finishing")
-    path = Path(spec.out_dir) / "picture.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
-    report.progress(1.0, step=spec.steps, steps=spec.steps, eta=0.0)
-    report.send(Artifact(job=report.job, path=str(path), width=picture.width, height=picture.height, seed=spec.seed))
+    check_size(base, spec.width, spec.height)
+    finish(spec, Work.begin(spec, base, mixer, report).paint(), report)
