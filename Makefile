@@ -1,6 +1,6 @@
 # Everything goes through config/stack/bootstrap.py, which makes .venv at the first call and costs nothing afterwards.
 .DEFAULT_GOAL := help
-.PHONY: help run manage test test-long lint bench
+.PHONY: help run manage models test test-long lint bench
 
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,6 +20,10 @@ run: ## start everything at http://localhost:8000 and keep it running; Ctrl-C st
 
 manage: ## a management command, beside a running site or without: make manage CMD="credits grant me@example.com 500"
 	@exec $(BOOTSTRAP) manage $(CMD)
+
+models: ## what the engine can work with: make models CMD="list", "check", "pull sdxl", "use sdxl" (docs/models.md)
+	@$(BOOTSTRAP)
+	@.venv/bin/python -m gpu.engine models $(or $(CMD),list)
 
 test: ## everything that belongs to a change; make test ARGS="tests/billing -k hold" gives pytest its arguments
 	@$(if $(ARGS),,$(MAKE) --no-print-directory lint)

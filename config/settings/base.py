@@ -7,6 +7,8 @@ import environ
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from gpu.engine import choices
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
@@ -275,8 +277,8 @@ TIME_ZONE = "UTC"
 
 # `off` is running at home: no limits, no visible mark, credits counted but never blocking.
 BILLING: bool = env.bool("BILLING", default=False)
-# A name from the engine's catalogue, a repository id, or a folder.
-BASE_MODEL: str = env.str("BASE_MODEL", default="starter")
+# A name from the engine's catalogue, a repository id, or a folder; what `models use` chose where nothing is set.
+BASE_MODEL: str = env.str("BASE_MODEL", default="") or choices.read().base or "starter"
 ENGINE_PYTHON: str = env.str("ENGINE_PYTHON", default="")
 
 UNFOLD = {

@@ -117,10 +117,9 @@ def welcome(state: State, address: Address, env: dict[str, str]) -> str:
     if not os.environ.get("EMAIL_URL"):
         where = f"{url}/mail/, on this machine only" if address.loopback_only else f"{state.root / 'mail'}"
         lines.append(f"  No mail server is set: mail waits at {where}.")
-    if os.environ.get("BASE_MODEL", "starter") == "starter":
-        lines.append(
-            "  Pictures come from the small starter model, for trying out. For work: BASE_MODEL, docs/configuration.md"
-        )
+    base = os.environ.get("BASE_MODEL") or state.read_json("models.json").get("base") or "starter"
+    if base == "starter":
+        lines.append("  Pictures come from the small starter model, for trying out. For work: docs/models.md")
     lines += [
         '  A token for the API: make manage CMD="api_token you@example.com --create"',
         f"  Data and logs: {state.root}",

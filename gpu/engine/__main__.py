@@ -1,4 +1,4 @@
-"""`python -m gpu.engine` serves a worker; `python -m gpu.engine run spec.json` runs one job from a terminal."""
+"""`python -m gpu.engine` serves a worker; `run spec.json` runs one job, `models` and `lora` look after files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from gpu.engine import models_cli
 from gpu.engine.process import run_file, serve
 
 
@@ -15,12 +16,16 @@ def main() -> int:
     parser.add_argument("--warm", default="", metavar="BASE", help="load this base before the first job")
     verbs = parser.add_subparsers(dest="verb")
     verbs.add_parser("run", help="run one job").add_argument("spec", type=Path, help="a spec, as JSON")
+    models_cli.add_to(verbs)
     arguments = parser.parse_args()
+    if arguments.verb == "models":
+        return models_cli.main(arguments)
     return run_file(arguments.spec) if arguments.verb == "run" else serve(warm=arguments.warm)
 
 
 if __name__ == "__main__":
     code = main()
+    sys.stdout.flush()
     sys.stderr.flush()
     # everything is written; taking torch apart politely would only keep a worker that wants to leave waiting
     os._exit(code)

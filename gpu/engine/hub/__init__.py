@@ -5,7 +5,7 @@ cache. `pull` puts it into the second. Only safetensors, JSON and text are ever 
 """
 
 from gpu.engine.hub.checking import Finding, check
-from gpu.engine.hub.places import base_folders, folder_of, present, where
+from gpu.engine.hub.places import base_folders, folder_of, present, stands_in, where
 from gpu.engine.hub.pulling import Progress, pull
 
-__all__ = ["Finding", "Progress", "base_folders", "check", "folder_of", "present", "pull", "where"]
+__all__ = ["Finding", "Progress", "base_folders", "check", "folder_of", "present", "pull", "stands_in", "where"]
