@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.ledger import InsufficientCredits, account_of
-from config.kit.errors import Conflict
+from config.kit import media
+from config.kit.errors import Conflict, Refusal
 from config.kit.limits import limit
-from generation import safety, tools
+from generation import masks, safety, sources, tools
 from generation.models import Output, Request, RequestStyle
+from generation.sources import Source
 from generation.tools import Tool, Wish
-from generation.tools.text_to_image.form import MAX_SEED
+from generation.tools.shared import MAX_SEED
 from gpu import lifecycle
 from gpu.models import Job
 
 REQUESTS_A_MINUTE = 30
+UPLOADS_A_MINUTE = 20
 SHOWN_PROMPT = 80  # characters of the prompt in a line of the ledger
+STEPS_ALIKE = 10  # so many steps more or less make pictures that are still much alike to the GPU
 
 
 def create_request(*, owner: User, tool: str, data: Mapping[str, Any]) -> Request:
@@ -37,8 +43,17 @@ def create_request(*, owner: User, tool: str, data: Mapping[str, Any]) -> Reques
             return _place(owner, chosen, wish)
     except InsufficientCredits as short:  # told for all the pictures, not for the one at which the credits ran out
         purse = account_of(owner)
-        price = chosen.price * wish.count
+        price = chosen.unit_price(wish.params) * wish.count
         raise InsufficientCredits(price=price, available=purse.available, debt=purse.debt) from short
+
+
+def upload_source(*, owner: User, file: File[bytes] | None) -> Source:
+    """Take in a picture to start from. Raises `Refusal` with a sentence."""
+    if file is None:
+        raise Refusal(_("Choose a picture first."), code="file_missing", field="file")
+    say = _("That is more pictures than can be looked at. Wait a minute, then go on.")
+    limit("source", str(owner.public_id), times=UPLOADS_A_MINUTE, seconds=60, say=say)
+    return sources.upload(owner, file)
 
 
 def retry_output(*, output: Output) -> Output:
@@ -48,9 +63,10 @@ def retry_output(*, output: Output) -> Output:
         output = Output.objects.select_for_update().get(pk=output.pk)
         if output.job.state not in (Job.State.FAILED, Job.State.CANCELLED):
             raise Conflict(_("Only a picture that failed or was cancelled can be tried again."), code="not_ended")
-        output.job = _submit(output, tools.get(output.request.tool), affinity=output.job.affinity)
-        output.file = ""
-        output.save(update_fields=["job", "file"])
+        tool = tools.get(output.request.tool)
+        output.job = _submit(output, tool, price=output.job.price, affinity=output.job.affinity)
+        output.file, output.made = "", {}
+        output.save(update_fields=["job", "file", "made"])
     return output
 
 
@@ -84,7 +100,7 @@ def delete_request(*, request: Request) -> None:
 
 
 def _place(owner: User, tool: Tool, wish: Wish) -> Request:
-    request = Request.objects.create(
+    request = Request(
         owner=owner,
         tool=tool.name,
         prompt=wish.prompt,
@@ -93,38 +109,47 @@ def _place(owner: User, tool: Tool, wish: Wish) -> Request:
         params=wish.params,
         seed=wish.seed,
     )
+    if wish.source:
+        request.source, request.source_key = wish.source.artwork, wish.source.key
+    if wish.mask:
+        request.mask_key = media.save(masks.key_of(request), wish.mask)
+    request.save(force_insert=True)
     RequestStyle.objects.bulk_create(
         RequestStyle(request=request, style=style, adapter=adapter, weight=weight, position=position)
         for position, (style, adapter, weight) in enumerate(wish.styles)
     )
+    price, affinity = tool.unit_price(wish.params), _affinity(wish)
     for ordinal in range(wish.count):
-        _ask(request, tool, ordinal, affinity=_affinity(wish))
+        _ask(request, tool, ordinal, price=price, affinity=affinity)
     return request
 
 
-def _ask(request: Request, tool: Tool, ordinal: int, *, affinity: str) -> Output:
+def _ask(request: Request, tool: Tool, ordinal: int, *, price: int, affinity: str) -> Output:
     """One picture: its seed is the request's, counted on."""
     output = Output(request=request, ordinal=ordinal, seed=(request.seed + ordinal) % (MAX_SEED + 1))
-    output.job = _submit(output, tool, affinity=affinity)
+    output.job = _submit(output, tool, price=price, affinity=affinity)
     output.save()
     return output
 
 
-def _submit(output: Output, tool: Tool, *, affinity: str) -> Job:
+def _submit(output: Output, tool: Tool, *, price: int, affinity: str) -> Job:
     prompt = output.request.prompt
     shown = prompt if len(prompt) <= SHOWN_PROMPT else f"{prompt[:SHOWN_PROMPT]}…"
     return lifecycle.submit(
         owner=output.request.owner,
         kind=tool.name,
         subject=output.public_id,
-        price=tool.price,
-        say=_("Picture: %(prompt)s") % {"prompt": shown},
+        price=price,
+        say=f"{tool.title}: {shown}" if shown else str(tool.title),
         affinity=affinity,
     )
 
 
 def _affinity(wish: Wish) -> str:
-    """What must be loaded: alike for pictures that one engine makes one after another without a switch."""
+    """What must be loaded, and in what shape: pictures alike in it are made one after another without a switch."""
+    params = wish.params
     mix = [f"{choice.adapter.sha256}:{choice.weight}" for choice in wish.styles]
-    loaded = "|".join([wish.params["base"], *mix])
-    return f"{wish.params['base'][:100]} {hashlib.sha256(loaded.encode()).hexdigest()[:16]}"
+    loaded = "|".join([params["base"], *mix, params.get("tier", "")])
+    shape = f"{params['width']}x{params['height']}"
+    pace = math.ceil(params.get("steps", 0) / STEPS_ALIKE) * STEPS_ALIKE
+    return f"{params['base'][:100]} {hashlib.sha256(loaded.encode()).hexdigest()[:16]} {shape} {pace}"

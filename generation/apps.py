@@ -6,9 +6,10 @@ class GenerationConfig(AppConfig):
 
     def ready(self) -> None:
         from generation import tools
-        from generation.job import TEXT_TO_IMAGE
-        from generation.tools import text_to_image
+        from generation.job import kind_of
+        from generation.tools import image_to_image, inpaint, outpaint, text_to_image, upscale
         from gpu import kinds
 
-        tools.register(text_to_image.TOOL)
-        kinds.register(TEXT_TO_IMAGE)
+        for module in (text_to_image, image_to_image, inpaint, outpaint, upscale):
+            tools.register(module.TOOL)
+            kinds.register(kind_of(module.TOOL.name))

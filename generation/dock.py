@@ -1,4 +1,4 @@
-"""The form of the create page: what it offers, and what it is filled with."""
+"""The form of a tool's page: what it offers, and what it is filled with."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from typing import Any
 
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.plans import PRICES
 from config.kit import media
 from gallery.models import Artwork
-from generation.models import Request
+from generation import masks, sources, tools
+from generation.addresses import address
 from generation.queries import spendable, usable_styles
 from generation.recipes import recipe_of_artwork, recipe_of_request
+from generation.sources import Source
+from generation.tools import Tool
 from generation.tools.reading import number
-from generation.tools.text_to_image.form import MAX_COUNT, MAX_GUIDANCE, Bounds, bounds
+from generation.tools.shared import MAX_COUNT, MAX_GUIDANCE, Bounds, bounds
+from gpu.engine.catalogue import nearest_bucket
 from styles.models import Style
 from styles.queries import cover
 
 COUNTS = (1, 2, 4, MAX_COUNT)
 LARGEST_TERM = 16  # beyond it a ratio says less than the pixels
+OPTION = "option_"  # begins the names of a tool's own fields
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,15 @@ class Format:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """A tier on offer, and in a sentence what it gives and takes."""
+
+    value: str
+    label: str
+    say: str
+
+
+@dataclass(frozen=True)
 class StyleRow:
     """A style in the mix."""
 
@@ -48,20 +63,24 @@ class StyleRow:
     cover: str
 
 
-def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
+def dock(user: User, tool: Tool, source: Source | None, values: Mapping[str, Any]) -> dict[str, Any]:
     """The form's context. `values` is a recipe in the words of `create_request`; what is missing is the base's own."""
     offer = bounds(user)
-    first = offer.base.sizes[0]
-    size = (values.get("width") or first[0], values.get("height") or first[1])
-    count = round(number(values.get("count"), COUNTS[2]))
-    mine = list(usable_styles(user, settings.BASE_MODEL))
+    count = round(number(values.get("count"), tool.count))
+    mine = list(usable_styles(user, settings.BASE_MODEL)) if "styles" in tool.shared else []
     mix = _mix(user, mine, values)
     return {
+        "tool": tool,
+        "source": source,
+        "tools": tools_with(source.id if source else ""),
+        "here": address(tool.name),
         "base": offer.base,
         "formats": formats(offer),
-        "format": f"{size[0]}x{size[1]}",
+        "format": _format_of(offer, source, values),
         "counts": sorted({*COUNTS, count} & set(range(1, MAX_COUNT + 1))),
         "count": count,
+        "paces": _paces(offer),
+        "pace": values.get("tier") or "fine",
         "steps": number(values.get("steps"), offer.steps),
         "max_steps": offer.max_steps,
         "guidance": number(values.get("guidance"), offer.base.guidance),
@@ -71,9 +90,39 @@ def dock(user: User, values: Mapping[str, Any]) -> dict[str, Any]:
         "negative_prompt": values.get("negative_prompt", ""),
         "mix": mix,
         "usable": mine,
-        "unit_price": PRICES["picture"],
+        "unit_price": tool.unit_price(values),
         "available": spendable(user),
+        **tool.fields(source, values),
     }
+
+
+def tools_with(source: str = "") -> list[tuple[Tool, str]]:
+    """The tools on offer and their pages, with the picture that is being worked on."""
+    return [(one, address(one.name, source=source if one.needs_source else "")) for one in tools.offered()]
+
+
+def _format_of(offer: Bounds, source: Source | None, values: Mapping[str, Any]) -> str:
+    """The size that is chosen: the one asked for, if the base has it, else the one nearest to the source's shape."""
+    asked = f"{values.get('width')}x{values.get('height')}"
+    if asked in {f"{width}x{height}" for width, height in offer.base.sizes}:
+        return asked
+    width, height = nearest_bucket(*source.size, offer.base.sizes) if source else offer.base.sizes[0]
+    return f"{width}x{height}"
+
+
+def _paces(offer: Bounds) -> list[Pace]:
+    """The tiers that the base offers; none where there is no choice."""
+    words = {
+        "fine": (_("Fine"), _("Every step in full: as good as this base can.")),
+        "fast": (
+            _("Fast"),
+            _("%(n)d large steps, learned for haste: steps and guidance set themselves, the fine strokes are fewer.")
+            % {"n": offer.base.fast_steps},
+        ),
+        "draft": (_("Draft"), _("Every other step is half done: quicker and softer, for trying words out.")),
+    }
+    offered = [Pace(tier, *words[tier]) for tier in words if tier in offer.base.tiers]
+    return offered if len(offered) > 1 else []
 
 
 def formats(offer: Bounds) -> list[Format]:
@@ -123,31 +172,44 @@ def _ids(texts: Iterable[str]) -> list[uuid.UUID]:
     return found
 
 
-def asked(user: User, query: QueryDict) -> dict[str, Any]:
-    """What an address asks the form to be filled with: an earlier request, a picture, or a style."""
-    reuse, source, styles = (
-        _ids({query.get("reuse", ""): None}),
-        _ids({query.get("from", ""): None}),
-        query.getlist("style"),
-    )
-    if reuse and (request := Request.objects.owned_by(user).whole().filter(public_id=reuse[0]).first()):
-        return recipe_of_request(request)
-    if source and (artwork := Artwork.objects.owned_by(user).filter(public_id=source[0]).first()):
+def asked(user: User, tool: Tool, query: QueryDict) -> dict[str, Any]:
+    """What an address asks the form to be filled with: an earlier request, a picture, or styles."""
+    reuse, start, source = (next(iter(_ids([query.get(name, "")])), None) for name in ("reuse", "from", "source"))
+    if reuse and (request := sources.request_named(user, reuse)):
+        return {**recipe_of_request(request), "mask_uri": masks.data_uri(request)}
+    if start and (artwork := Artwork.objects.owned_by(user).filter(public_id=start).first()):
         recipe = recipe_of_artwork(artwork)
         return recipe if query.get("vary") != "1" else {**recipe, "seed": None, "count": COUNTS[2]}
+    if source and tool.needs_source:
+        return {**_hand_of(user, source), "source": str(source)}
+    styles = query.getlist("style")
     return {"styles": [{"id": style} for style in styles]} if styles else {}
 
 
-def posted(form: QueryDict) -> dict[str, Any]:
+def _hand_of(user: User, source: uuid.UUID) -> dict[str, Any]:
+    """Of a picture's recipe what makes another one look as if it belonged to it."""
+    artwork = Artwork.objects.owned_by(user).filter(public_id=source).first()
+    if artwork is None:
+        return {}
+    recipe = recipe_of_artwork(artwork)
+    kept = ["prompt", "negative_prompt", "styles"]
+    if recipe.get("tier") != "fast":  # whose few steps are right for nothing else
+        kept += ["steps", "guidance"]
+    return {name: recipe[name] for name in kept if name in recipe}
+
+
+def posted(form: QueryDict, files: MultiValueDict[str, Any]) -> dict[str, Any]:
     """The form's fields in the words of `create_request`. The rows of the mix come as equally long lists."""
-    width, _, height = form.get("format", "").partition("x")
+    width, _times, height = form.get("format", "").partition("x")
     ids, weights, versions = form.getlist("style"), form.getlist("weight"), form.getlist("version")
     rows = range(len(ids))
-    fields = ("prompt", "negative_prompt", "steps", "guidance", "seed", "count")
+    fields = ("prompt", "negative_prompt", "tier", "steps", "guidance", "seed", "count", "source", "mask")
     return {
         **{field: form.get(field, "") for field in fields},
+        **{field: files[field] for field in ("source", "mask") if field in files},
         "width": width,
         "height": height,
+        "options": {name.removeprefix(OPTION): form[name] for name in form if name.startswith(OPTION)},
         "styles": [
             {
                 "id": ids[row],

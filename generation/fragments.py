@@ -12,7 +12,10 @@ from django.utils.translation import ngettext
 
 from gallery.fragments import tile
 from generation import queries
+from generation.addresses import address
 from generation.models import Output, Request
+from generation.tools import title_of
+from generation.tools.text_to_image import NAME
 from gpu import lifecycle
 from gpu.models import Job
 
@@ -59,6 +62,10 @@ def head(request: Request, *, oob: bool = False) -> SafeString:
     context = {
         "id": _batch_id(request),
         "request": request,
+        "title": request.prompt or title_of(request.tool),
+        "made_with": "" if request.tool == NAME else title_of(request.tool),
+        "source": request.source if request.source and request.source.deleted_at is None else None,
+        "reuse": address(request.tool, reuse=str(request.public_id)),
         "oob": oob,
         "working": state in ("queued", "running"),
         "say": _where(jobs),

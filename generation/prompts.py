@@ -15,7 +15,7 @@ def with_triggers(prompt: str, words: Iterable[str]) -> str:
     They come last, as in the captions that the styles were trained on, unless nobody would read them there.
     """
     missing = [word for word in dict.fromkeys(words) if not _holds(prompt, word)]
-    last = ", ".join([prompt, *missing])
+    last = ", ".join(filter(None, [prompt, *missing]))
     return last if len(last) <= READ_BY_THE_ENCODER else ", ".join([*missing, prompt])
 
 

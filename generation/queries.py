@@ -25,7 +25,9 @@ class RequestQuerySet(QuerySet["Request"]):
         from generation.models import Output
 
         outputs = Output.objects.select_related("job", "artwork")
-        return self.prefetch_related(Prefetch("outputs", outputs), "styles__style", "styles__adapter")
+        return self.select_related("source").prefetch_related(
+            Prefetch("outputs", outputs), "styles__style", "styles__adapter"
+        )
 
 
 class OutputQuerySet(QuerySet["Output"]):
@@ -40,7 +42,7 @@ def output_of(job_subject: uuid.UUID) -> Output:
     """The picture that a job is for, its request's styles at hand."""
     from generation.models import Output
 
-    found = Output.objects.select_related("job", "artwork", "request__owner")
+    found = Output.objects.select_related("job", "artwork", "request__owner", "request__source")
     return found.prefetch_related("request__styles__style", "request__styles__adapter").get(public_id=job_subject)
 
 

@@ -8,20 +8,21 @@ from gallery.models import Artwork
 from generation.models import Output, Request
 from gpu.engine import catalogue
 
+PAINTED = ("steps", "guidance", "tier")  # what a tool without a base has not got
+
 
 def recipe_of_output(output: Output, *, seconds: float, paid: int) -> dict[str, Any]:
     """All that made this picture, as it is kept, shown and laid into the file."""
     request = output.request
     params = request.params
-    return {
+    recipe: dict[str, Any] = {
         "tool": request.tool,
-        "model": _model(params["base"]),
+        "model": _model(params["base"]) if params["base"] else "",
         "prompt": request.full_prompt,
         "negative_prompt": request.negative_prompt,
         "width": params["width"],
         "height": params["height"],
-        "steps": params["steps"],
-        "guidance": params["guidance"],
+        **{name: params[name] for name in PAINTED if name in params},
         "seed": output.seed,
         "styles": [
             {
@@ -37,25 +38,39 @@ def recipe_of_output(output: Output, *, seconds: float, paid: int) -> dict[str, 
         "seconds": round(seconds, 1),
         "paid": paid,
     }
+    if request.source_key:
+        recipe["source"] = str(request.source.public_id) if request.source else ""
+    if params.get("options"):
+        recipe["options"] = params["options"]
+    return recipe
 
 
 def recipe_of_request(request: Request) -> dict[str, Any]:
-    """What was asked for, in the words of `create_request`."""
-    return {
+    """What was asked for, in the words of `create_request`: the source and the mask are those of this request."""
+    recipe: dict[str, Any] = {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
-        **{name: request.params[name] for name in ("width", "height", "steps", "guidance", "count")},
+        **{
+            name: request.params[name]
+            for name in ("width", "height", "count", "options", *PAINTED)
+            if name in request.params
+        },
         "styles": [
             {"id": str(link.style.public_id), "version": link.adapter.number, "weight": link.weight}
             for link in request.styles.all()
         ],
     }
+    if request.source_key:
+        recipe["source"] = str(request.source.public_id if request.source else request.public_id)
+    if request.mask_key:
+        recipe["mask"] = str(request.public_id)
+    return recipe
 
 
 def recipe_of_artwork(artwork: Artwork) -> dict[str, Any]:
     """The recipe of one picture with its own seed, so that it comes out the same."""
     kept = artwork.recipe
-    asked = {name: kept[name] for name in ("negative_prompt", "width", "height", "steps", "guidance") if name in kept}
+    asked = {name: kept[name] for name in ("negative_prompt", "width", "height", *PAINTED) if name in kept}
     return {
         **asked,
         "prompt": artwork.prompt,

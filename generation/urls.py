@@ -13,4 +13,6 @@ urlpatterns = [
     path("pictures/<uuid:output_id>/", views.output, name="output"),
     path("pictures/<uuid:output_id>/cancel/", views.cancel_output, name="cancel_output"),
     path("pictures/<uuid:output_id>/retry/", views.retry_output, name="retry_output"),
+    path("<slug:tool>/", views.create, name="tool"),
+    path("<slug:tool>/upload/", views.upload, name="upload"),
 ]

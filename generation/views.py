@@ -1,4 +1,4 @@
-"""The create page: the dock, and the wall on which pictures form."""
+"""The pages of the tools: the dock, and the wall on which pictures form."""
 
 from __future__ import annotations
 
@@ -6,49 +6,92 @@ import uuid
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from config.kit import media
 from config.kit.errors import Refusal
 from config.kit.paging import page_of
 from config.kit.rendering import page
-from generation import actions, fragments
-from generation.dock import asked, dock, posted, row_of
+from gallery.models import Artwork
+from generation import actions, fragments, sources, tools
+from generation.addresses import address
+from generation.dock import asked, dock, posted, row_of, tools_with
 from generation.models import Output, Request
 from generation.queries import request_of, spendable
 from generation.recipes import recipe_of_request
+from generation.tools import Tool
 from generation.tools.text_to_image import NAME
 from styles.models import Style
 
 PAGE = 8  # batches
+CHOICE = 40  # of one's latest pictures to start from
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: HttpRequest, tool: str = NAME) -> HttpResponse:
+    """The page of a tool: the dock, the picture it starts from, and what was made with it."""
+    user, chosen = _user(request), _tool(tool)
     if request.method == "POST":
-        return _ask(request)
+        return _ask(request, chosen)
     cursor = request.GET.get("before", "")
-    context = {**dock(_user(request), asked(_user(request), request.GET)), **_wall(_user(request), cursor)}
+    values = asked(user, chosen, request.GET)
+    source = sources.find(user, values.get("source")) if chosen.needs_source else None
+    if chosen.needs_source and source is None:
+        if request.GET.get("source"):
+            raise Http404
+        return _choose(request, chosen)
+    context = {**dock(user, chosen, source, values), **_wall(user, chosen, cursor)}
     return page(request, "generation/create.html", context, part="older" if cursor else None)
 
 
-def _ask(request: HttpRequest) -> HttpResponse:
-    user, data = _user(request), posted(request.POST)
+def _choose(request: HttpRequest, tool: Tool, *, error: Refusal | None = None) -> HttpResponse:
+    """Without a picture there is nothing to start from: one's own, or one from the device."""
+    pictures = Artwork.objects.owned_by(_user(request)).filter(kind=Artwork.Kind.IMAGE)
+    context = {
+        "tool": tool,
+        "tools": tools_with(),
+        "error": error,
+        "pictures": [
+            (one, media.signed_url(one.thumb_key), address(tool.name, source=str(one.public_id)))
+            for one in pictures.order_by("-created_at", "-public_id")[:CHOICE]
+        ],
+    }
+    return render(request, "generation/choose.html", context, status=error.status if error else 200)
+
+
+@require_POST
+@login_required
+def upload(request: HttpRequest, tool: str) -> HttpResponse:
+    """Take in a picture to start from, and show the tool with it."""
+    user, chosen = _user(request), _tool(tool)
+    try:
+        source = actions.upload_source(owner=user, file=request.FILES.get("file"))
+    except Refusal as refusal:
+        return _choose(request, chosen, error=refusal)
+    return redirect(address(chosen.name, source=source.id))
+
+
+def _ask(request: HttpRequest, tool: Tool) -> HttpResponse:
+    user, data = _user(request), posted(request.POST, request.FILES)
     htmx = bool(getattr(request, "htmx", False))
     try:
-        made = actions.create_request(owner=user, tool=NAME, data=data)
+        made = actions.create_request(owner=user, tool=tool.name, data=data)
     except Refusal as refusal:
         context: dict[str, Any] = {"error": refusal}
         if htmx:  # 422 whatever the cause: the page then shows the sentence beside the button
             return render(request, "generation/create.html#refused", context, status=422)
-        context |= {**dock(user, data), **_wall(user, "")}
+        source = sources.find(user, data["source"]) if tool.needs_source else None
+        if tool.needs_source and source is None:
+            return _choose(request, tool, error=refusal)
+        context |= {**dock(user, tool, source, data), **_wall(user, tool, "")}
         return render(request, "generation/create.html", context, status=refusal.status)
     if not htmx:
-        return redirect(f"{reverse('generation:create')}#batch-{made.public_id}")
+        again = str(made.public_id) if tool.needs_source else ""
+        return redirect(f"{address(tool.name, reuse=again)}#batch-{made.public_id}")
     return _answer(request, made)
 
 
@@ -111,9 +154,20 @@ def retry_output(request: HttpRequest, output_id: uuid.UUID) -> HttpResponse:
     return _picture_and_head(_own_output(request, output_id))
 
 
-def _wall(user: User, cursor: str) -> dict[str, Any]:
-    shown = page_of(Request.objects.owned_by(user).whole(), cursor=cursor, size=PAGE)
-    older = f"{reverse('generation:create')}?before={shown.next}" if shown.next else ""
+def _tool(name: str) -> Tool:
+    try:
+        return tools.get(name)
+    except Refusal as refusal:
+        raise Http404 from refusal
+
+
+def _wall(user: User, tool: Tool, cursor: str) -> dict[str, Any]:
+    """What was made, latest first: with this tool, or with all of them beside the one that begins with words."""
+    rows = Request.objects.owned_by(user).whole()
+    if tool.needs_source:
+        rows = rows.filter(tool=tool.name)
+    shown = page_of(rows, cursor=cursor, size=PAGE)
+    older = f"{address(tool.name)}?before={shown.next}" if shown.next else ""
     return {"batches": [fragments.batch(one) for one in shown.items], "older": older, "first": not cursor}
 
 

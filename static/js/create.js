@@ -12,9 +12,10 @@ attach("[data-dock]", (dock) => {
   function tell() {
     const data = new FormData(dock), count = Number(data.get("count") ?? 1);
     const available = dock.querySelector("[data-available]")?.dataset.available ?? "";  // swapped after each request
-    const price = count * Number(words.unitPrice), after = Number(available) - price;
+    const each = dock.querySelector("[data-unit-price]:checked")?.dataset.unitPrice ?? words.unitPrice;  // a choice may have its own
+    const price = count * Number(each), after = Number(available) - price;
     put("label", fill(words.sayCreate, { n: count }));
-    put("word", `\u00a0${of("sayPicture", count).trim()}`);
+    put("word", `\u00a0${of("sayOutput", count).trim()}`);
     put("price", of("sayCredit", price));
     if (available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
     const short = dock.querySelector("[data-short]");

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from styles.intake.formats import HEAD_BYTES, Refused, recognise
 
 MAX_PIXELS = 50_000_000
-MIN_SIDE = 512  # less has no brushwork left to learn
 MAX_SHAPE = 8  # longer than this is a strip: no training size comes near it
 COPY_SIDE = 2048  # the copy's longer side: twice what any base is trained at
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which a picture is taken."""
+
+    min_side: int
+    heeds_training_mark: bool
+
+
+LEARNED = Terms(min_side=512, heeds_training_mark=True)  # less has no brushwork left to learn
+WORKED_ON = Terms(min_side=64, heeds_training_mark=False)  # nothing is learned from it
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -23,16 +35,16 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 _DO_NOT_TRAIN = re.compile(rb"(?:c2pa|cawg)\.ai_(?:generative_)?training.{0,40}notAllowed", re.DOTALL)
 
 
-def decode(path: Path) -> tuple[Image.Image, tuple[int, int]]:
+def decode(path: Path, terms: Terms = LEARNED) -> tuple[Image.Image, tuple[int, int]]:
     """The picture at the copy's size, and its true size in pixels. Raises `Refused`."""
     content = path.read_bytes()
     kind = recognise(content[:HEAD_BYTES])
     _prepare(kind)
-    if b"training-mining" in content and _DO_NOT_TRAIN.search(content):
+    if terms.heeds_training_mark and b"training-mining" in content and _DO_NOT_TRAIN.search(content):
         raise Refused("do_not_train")
-    image = _open(content, kind)
+    image = _open(content, kind, terms)
     size = image.size
-    image = _shrunk(_opaque(_eight_bits(image)))
+    image = _shrunk(_opaque(_eight_bits(image)), terms)
     return _rebuilt(_in_srgb(image)), size
 
 
@@ -55,14 +67,14 @@ def _prepare(kind: str) -> None:
         raise Refused("no_decoder") from error
 
 
-def _open(content: bytes, kind: str) -> Image.Image:
+def _open(content: bytes, kind: str, terms: Terms) -> Image.Image:
     """Fully loaded and upright."""
     try:
         image = Image.open(io.BytesIO(content), formats=[kind])
         # a phone's JPEG may carry a depth map or a preview as further pictures: the first is the photograph
         if kind != "JPEG" and getattr(image, "n_frames", 1) > 1:
             raise Refused("animated")
-        _check_shape(*image.size)
+        _check_shape(*image.size, terms)
         image.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise Refused("too_many_pixels") from error
@@ -76,15 +88,15 @@ def _open(content: bytes, kind: str) -> Image.Image:
         raise
     except Exception as error:
         raise Refused("broken") from error
-    _check_shape(*image.size)  # a header may promise one size and the pixels have another
+    _check_shape(*image.size, terms)  # a header may promise one size and the pixels have another
     return _upright(image)
 
 
-def _check_shape(width: int, height: int) -> None:
+def _check_shape(width: int, height: int, terms: Terms) -> None:
     if width * height > MAX_PIXELS:
         raise Refused("too_many_pixels")
-    if min(width, height) < MIN_SIDE:
-        raise Refused("too_small", width=width, height=height)
+    if min(width, height) < terms.min_side:
+        raise Refused("too_small", width=width, height=height, least=terms.min_side)
     if max(width, height) > MAX_SHAPE * min(width, height):
         raise Refused("too_long", width=width, height=height)
 
@@ -121,13 +133,13 @@ def _opaque(image: Image.Image) -> Image.Image:
     return _with_profile(image.convert("RGB"), image)
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
+def _shrunk(image: Image.Image, terms: Terms) -> Image.Image:
     """At most `COPY_SIDE` long, but never narrower than the smallest picture that is taken."""
     width, height = image.size
-    scale = max(COPY_SIDE / max(width, height), MIN_SIDE / min(width, height))
+    scale = max(COPY_SIDE / max(width, height), terms.min_side / min(width, height))
     if scale >= 1:
         return image
-    size = (max(MIN_SIDE, round(width * scale)), max(MIN_SIDE, round(height * scale)))
+    size = (max(terms.min_side, round(width * scale)), max(terms.min_side, round(height * scale)))
     return _with_profile(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), image)
 
 

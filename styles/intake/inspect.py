@@ -28,7 +28,7 @@ _BOOTSTRAP = (
 # no secret of ours, and one thread: memory is limited and cores are shared
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 # decoders at once in this process: each may take a core and up to two gigabytes
-_slots = threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2))
+slots = threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2))
 
 
 class Features(BaseModel):
@@ -65,7 +65,7 @@ class _Answer(BaseModel):
 
     accepted: Figures | None = None
     refused: str = Field(default="", pattern=r"^[a-z_]{0,30}$")
-    facts: dict[str, int] = Field(default_factory=dict, max_length=2)
+    facts: dict[str, int] = Field(default_factory=dict, max_length=3)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def inspect(work: Path, numbers: Sequence[int]) -> dict[int, Picture | Fault]:
     """Open the files `in/<number>` of the workspace. One that ends the sandbox never spoils the others."""
     left = list(numbers)
     found: dict[int, Picture | Fault] = {}
-    with _slots:
+    with slots:
         while left:
-            said = _run(work, left)
+            said = run_sandbox(work, left)
             for number in left:
                 answer = _answer(work / "out" / str(number))
                 if answer is None:
@@ -111,9 +111,9 @@ def inspect(work: Path, numbers: Sequence[int]) -> dict[int, Picture | Fault]:
     return found
 
 
-def _run(work: Path, numbers: Sequence[int]) -> str:
+def run_sandbox(work: Path, numbers: Sequence[int], *options: str) -> str:
     """Run the sandbox over the files; what it said on stderr, for the log."""
-    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(settings.BASE_DIR), str(work), *map(str, numbers)]
+    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(settings.BASE_DIR), str(work), *map(str, numbers), *options]
     with (work / "said").open("w+b") as said:
         try:
             subprocess.run(

@@ -1,7 +1,8 @@
 """The small process that opens uploaded files. It may use little memory and time, and knows no secret.
 
 Work lies in one folder: `in/0`, `in/1` … are the files; for each it writes `out/<n>/` with the copy, the thumbnail
-and last of all `result.json`. A file that ends the process leaves no result; the caller starts another for the rest.
+(with `--pixels` the bare pixels instead) and last of all `result.json`. A file that ends the process leaves no result;
+the caller starts another for the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,15 @@ SECONDS_A_FILE = 20
 
 COPY = "copy.jpg"
 THUMB = "thumb.webp"
+PIXELS = "pixels.rgb"  # rows of red, green, blue: nothing on the other side has to be decoded
 RESULT = "result.json"
 THUMB_SIDE = 640
 
 
-def main(work: Path, numbers: list[int]) -> None:
+Look = Callable[[Path, Path], dict[str, Any]]
+
+
+def main(work: Path, numbers: list[int], look: Look | None = None) -> None:
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
@@ -43,7 +49,7 @@ def main(work: Path, numbers: list[int]) -> None:
         signal.alarm(SECONDS_A_FILE)  # nobody catches it: it ends the process
         out = work / "out" / str(number)
         out.mkdir(parents=True, exist_ok=True)
-        result = inspect(work / "in" / str(number), out)
+        result = (look or inspect)(work / "in" / str(number), out)
         (out / "writing.json").write_text(json.dumps(result))
         (out / "writing.json").rename(out / RESULT)
 
@@ -80,5 +86,21 @@ def inspect(path: Path, out: Path) -> dict[str, Any]:
     return {"accepted": figures}
 
 
+def pixels(path: Path, out: Path) -> dict[str, Any]:
+    """One picture to work on: its bare pixels in `out`, or the reason why it is refused."""
+    from styles.intake.decode import WORKED_ON, decode
+    from styles.intake.formats import Refused
+
+    try:
+        image, _size = decode(path, WORKED_ON)
+        (out / PIXELS).write_bytes(image.tobytes())
+    except Refused as refused:
+        return {"refused": refused.code, "facts": refused.facts}
+    except MemoryError:
+        return {"refused": "too_heavy", "facts": {}}
+    return {"pixels": [image.width, image.height]}
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [int(number) for number in sys.argv[2:]])
+    asked = [argument for argument in sys.argv[2:] if argument != "--pixels"]
+    main(Path(sys.argv[1]), [int(number) for number in asked], pixels if len(asked) < len(sys.argv) - 2 else None)

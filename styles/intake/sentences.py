@@ -40,7 +40,8 @@ REFUSALS: Mapping[str, Promise] = {
         "The picture has more than 50 megapixels. Make it smaller: 4096 pixels on the longer side is plenty."
     ),
     "too_small": _(
-        "The picture is %(width)d × %(height)d. The shorter side must have at least 512 pixels: find a larger scan."
+        "The picture is %(width)d × %(height)d. The shorter side must have at least %(least)d pixels: "
+        "find a larger one."
     ),
     "too_long": _(
         "The picture is %(width)d × %(height)d, more than eight times as long as wide. Cut out the part that matters."

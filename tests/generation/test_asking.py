@@ -33,7 +33,8 @@ def test_each_picture_is_a_job_with_a_seed_of_its_own_and_a_hold() -> None:
 def test_what_is_left_out_is_the_bases_own() -> None:
     request = ask()
     assert request.params == {
-        "base": "starter", "width": 128, "height": 128, "steps": 20, "guidance": 4.0, "count": 1,
+        "base": "starter", "width": 128, "height": 128, "steps": 20, "guidance": 4.0, "tier": "fine", "count": 1,
+        "options": {},
     }  # fmt: skip
     assert 0 <= request.seed < 2**32
 
@@ -89,7 +90,7 @@ def test_what_cannot_be_made_gets_a_sentence_and_leaves_nothing(wish: dict[str, 
 def test_an_unknown_tool_gets_a_sentence() -> None:
     from generation.actions import create_request
 
-    with pytest.raises(Refusal, match="There is: text_to_image"):
+    with pytest.raises(Refusal, match="There is: .*text_to_image"):
         create_request(owner=make_artist(), tool="teleport", data={"prompt": "x"})
 
 

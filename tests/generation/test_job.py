@@ -16,7 +16,7 @@ from config.kit import media
 from config.kit.errors import Conflict, Refusal
 from gallery.models import Artwork
 from generation import actions
-from generation.job import TEXT_TO_IMAGE
+from generation.job import kind_of
 from generation.queries import state_of
 from gpu import lifecycle
 from gpu.engine import contract
@@ -24,6 +24,8 @@ from tests.builders import make_style, make_version
 from tests.generation.making import ask, claimed, deliver, done, finish, make_artist
 
 pytestmark = pytest.mark.django_db
+
+TEXT_TO_IMAGE = kind_of("text_to_image")
 
 
 def test_the_engine_gets_the_prompt_the_seed_and_the_weights_of_the_styles(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import User
 from billing.ledger import account_of
 from generation import fragments
-from generation.job import TEXT_TO_IMAGE
+from generation.job import kind_of
 from generation.models import Output, Request
 from generation.queries import output_of
 from generation.views import PAGE
@@ -22,6 +22,8 @@ from tests.builders import make_style, make_user, make_version
 from tests.generation.making import ask, claimed, finish, make_artist
 
 pytestmark = pytest.mark.django_db
+
+TEXT_TO_IMAGE = kind_of("text_to_image")
 
 HTMX = {"HX-Request": "true"}
 FORM = {"prompt": "a fox in the snow", "format": "96x128", "count": "2", "steps": "20", "guidance": "4.0", "seed": ""}

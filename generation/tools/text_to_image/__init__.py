@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
 from billing.plans import PRICES
-from generation.tools import Tool
-from generation.tools.text_to_image.form import read
-from generation.tools.text_to_image.spec import build_spec
+from generation.tools import Material, Tool, Wish
+from generation.tools.shared import base_here, offered_size, painted
+from generation.tools.specs import picture
+from gpu.engine.contract import TextToImageSpec
+
+if TYPE_CHECKING:
+    from generation.models import Output
 
 NAME = "text_to_image"
 
-TOOL = Tool(name=NAME, price=PRICES["picture"], read=read, build_spec=build_spec)
+
+def read(owner: User, data: Mapping[str, Any]) -> Wish:
+    base = base_here()
+    return painted(owner, data, size=offered_size(data, base, default=base.sizes[0]))
+
+
+def build_spec(output: Output, material: Material) -> TextToImageSpec:
+    return TextToImageSpec(**picture(output, material))
+
+
+TOOL = Tool(
+    name=NAME,
+    title=_("Picture"),
+    say=_("From a prompt, in one style or several."),
+    icon="sparkles",
+    price=PRICES["picture"],
+    read=read,
+    build_spec=build_spec,
+)

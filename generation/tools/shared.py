@@ -1,4 +1,4 @@
-"""What may be asked of a base: sizes on offer, steps within the plan, and the person's own styles."""
+"""What tools read alike: prompt and styles, size, seed, count, steps, guidance and tier, within base and plan."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from billing.plans import plan_of
 from config.kit.errors import Refusal
 from config.kit.text import one_line
 from generation.prompts import with_triggers
+from generation.sources import Source
 from generation.tools import StyleChoice, Wish
 from generation.tools.reading import given, real, text, whole
 from gpu.engine import catalogue
@@ -28,6 +29,7 @@ MAX_SEED = 2**32 - 1
 MIN_GUIDANCE, MAX_GUIDANCE = 0.0, 20.0  # beyond it every base burns its colours
 MAX_WEIGHT = 1.5  # beyond it a style tears the picture apart
 MAX_STYLES = 8
+FAST_GUIDANCE = 1.0  # a few-step LoRA is made for one pass without guidance
 
 
 @dataclass(frozen=True)
@@ -44,37 +46,113 @@ class Bounds:
 
 
 def bounds(owner: User) -> Bounds:
-    base = catalogue.describe(settings.BASE_MODEL)
+    base = base_here()
     plan_steps = plan_of(owner).max_steps
     return Bounds(base=base, max_steps=min(base.max_steps, plan_steps), plan_steps=plan_steps)
 
 
-def read(owner: User, data: Mapping[str, Any]) -> Wish:
-    """Everything checked. What is left out gets the base's own value, a seed that is left out a new one."""
+def base_here() -> catalogue.BaseFacts:
+    """The base that this installation draws with."""
+    return catalogue.describe(settings.BASE_MODEL)
+
+
+def painted(
+    owner: User,
+    data: Mapping[str, Any],
+    *,
+    size: catalogue.Size,
+    count: int = 1,
+    needs_prompt: bool = True,
+    options: Mapping[str, Any] | None = None,
+    source: Source | None = None,
+    source_size: catalogue.Size | None = None,
+    mask: bytes | None = None,
+) -> Wish:
+    """The wish of a tool that paints, with everything shared read and checked.
+
+    What is left out gets the base's own value, a seed that is left out a new one; `count` where none is given.
+    """
     offer = bounds(owner)
-    prompt = one_line(text(data, "prompt", _("The prompt")), field="prompt", name=_("The prompt"), most=MAX_PROMPT)
-    if not prompt:
-        raise Refusal(_("Say what it should draw: the prompt is empty."), code="prompt_missing", field="prompt")
-    negative = text(data, "negative_prompt", _("“Leave out”"))
+    prompt = _prompt(data, needed=needs_prompt)
     styles = _styles(owner, data.get("styles") or [], offer.base)
-    width, height = _size(data, offer.base)
-    count = _whole(data, "count", _("The number of pictures"), 1, MAX_COUNT, default=1)
+    tier = _tier(data, offer.base)
+    fast = tier == "fast"
+    wanted = read_count(data, default=count)
+    params: dict[str, Any] = {
+        "base": settings.BASE_MODEL,
+        "width": size[0],
+        "height": size[1],
+        "steps": offer.base.fast_steps if fast else _steps(data, offer),
+        "guidance": FAST_GUIDANCE if fast else _guidance(data, offer.base),
+        "tier": tier,
+        "count": wanted,
+        "options": dict(options or {}),
+    }
+    if source_size is not None:
+        params["source_size"] = list(source_size)
     return Wish(
         prompt=prompt,
         full_prompt=_full(prompt, styles),
-        negative_prompt=one_line(negative, field="negative_prompt", name=_("“Leave out”"), most=MAX_PROMPT),
-        seed=_whole(data, "seed", _("A seed"), 0, MAX_SEED, default=secrets.randbelow(MAX_SEED + 1)),
-        count=count,
-        params={
-            "base": settings.BASE_MODEL,
-            "width": width,
-            "height": height,
-            "steps": _steps(data, offer),
-            "guidance": _guidance(data, offer.base),
-            "count": count,
-        },
+        negative_prompt=_negative(data),
+        seed=read_seed(data),
+        count=wanted,
+        params=params,
         styles=styles,
+        source=source,
+        mask=mask,
     )
+
+
+def read_seed(data: Mapping[str, Any]) -> int:
+    """The first picture's; drawn by lot where none is given."""
+    return _whole(data, "seed", _("A seed"), 0, MAX_SEED, default=secrets.randbelow(MAX_SEED + 1))
+
+
+def read_count(data: Mapping[str, Any], *, default: int = 1) -> int:
+    return _whole(data, "count", _("The number of pictures"), 1, MAX_COUNT, default=default)
+
+
+def offered_size(data: Mapping[str, Any], base: catalogue.BaseFacts, *, default: catalogue.Size) -> catalogue.Size:
+    """One of the base's own sizes, by `width` and `height`."""
+    asked = (given(data, "width"), given(data, "height"))
+    if asked == (None, None):
+        return default
+    for size in base.sizes:
+        if (str(asked[0]), str(asked[1])) == (str(size[0]), str(size[1])):
+            return size
+    offered = ", ".join(f"{width} × {height}" for width, height in base.sizes)
+    say = _("%(base)s makes pictures of these sizes: %(sizes)s.") % {"base": base.title, "sizes": offered}
+    raise Refusal(say, code="size_not_offered", field="width")
+
+
+def options_of(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tool's own settings."""
+    options = data.get("options") or {}
+    if not isinstance(options, Mapping):
+        raise Refusal(_("`options` is an object of the tool's own settings."), code="bad_options", field="options")
+    return options
+
+
+def _prompt(data: Mapping[str, Any], *, needed: bool) -> str:
+    prompt = one_line(text(data, "prompt", _("The prompt")), field="prompt", name=_("The prompt"), most=MAX_PROMPT)
+    if needed and not prompt:
+        raise Refusal(_("Say what it should draw: the prompt is empty."), code="prompt_missing", field="prompt")
+    return prompt
+
+
+def _negative(data: Mapping[str, Any]) -> str:
+    name = _("“Leave out”")
+    return one_line(text(data, "negative_prompt", name), field="negative_prompt", name=name, most=MAX_PROMPT)
+
+
+def _tier(data: Mapping[str, Any], base: catalogue.BaseFacts) -> str:
+    value = given(data, "tier")
+    if value is None:
+        return "fine"
+    if value not in base.tiers:
+        say = _("%(base)s works in these tiers: %(tiers)s.")
+        raise Refusal(say % {"base": base.title, "tiers": ", ".join(base.tiers)}, code="tier_not_offered", field="tier")
+    return str(value)
 
 
 def _whole(data: Mapping[str, Any], field: str, name: str, low: int, high: int, *, default: int) -> int:
@@ -95,18 +173,6 @@ def _guidance(data: Mapping[str, Any], base: catalogue.BaseFacts) -> float:
     if value is None:
         return base.guidance
     return real(value, field="guidance", name=_("Guidance"), low=MIN_GUIDANCE, high=MAX_GUIDANCE)
-
-
-def _size(data: Mapping[str, Any], base: catalogue.BaseFacts) -> tuple[int, int]:
-    asked = (given(data, "width"), given(data, "height"))
-    if asked == (None, None):
-        return base.sizes[0]
-    for size in base.sizes:
-        if (str(asked[0]), str(asked[1])) == (str(size[0]), str(size[1])):
-            return size
-    offered = ", ".join(f"{width} × {height}" for width, height in base.sizes)
-    say = _("%(base)s makes pictures of these sizes: %(sizes)s.") % {"base": base.title, "sizes": offered}
-    raise Refusal(say, code="size_not_offered", field="width")
 
 
 def _styles(owner: User, asked: Any, base: catalogue.BaseFacts) -> list[StyleChoice]:
