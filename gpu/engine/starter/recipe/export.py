@@ -5,6 +5,7 @@ python -m gpu.engine.starter.recipe.export --home DIR --autoencoder FOLDER --tar
 
 import argparse
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
 from safetensors.torch import load_file
 
-from . import model, schedule, train
+from . import model, schedule, train, words
 
 PARTS = (
     "model_index.json",
@@ -87,7 +88,10 @@ def main() -> None:
     parser.add_argument("--autoencoder", type=Path, required=True)
     parser.add_argument("--target", type=Path, required=True)
     options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
     pipeline = assemble(newest(options.home), options.home / "tokenizer", options.autoencoder)
+    words.settle(pipeline.text_encoder, pipeline.text_encoder_2, pipeline.tokenizer)
     fresh = options.target.with_name(".weights-fresh")
     pipeline.to(torch.float16).save_pretrained(fresh)
     _forget_where_it_came_from(fresh / "vae" / "config.json")
