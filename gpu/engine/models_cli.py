@@ -96,11 +96,11 @@ def _abilities(base: BaseFacts, profile: memory.Profile, kind: DeviceKind) -> st
     pictures = memory.plans("picture", base, profile=profile, width=width, height=height)
     side = base.training.resolution
     training = memory.plans("training", base, profile=profile, width=side, height=side, rank=base.training.rank)
-    if not pictures:
+    if not memory.fits(pictures[0], profile):
         return f"does not fit: pictures of {width} × {height} need more memory."
     took = _duration(base.seconds_per_picture[kind])
     parts = [f"pictures of {width} × {height} in about {took}{_memory(pictures[0].predicted)}"]
-    if not training:
+    if not memory.fits(training[0], profile):
         parts.append("training does not fit")
     else:
         step = base.training.seconds_per_step[kind]
@@ -113,7 +113,7 @@ def _films(profile: memory.Profile, device: str) -> str:
     if device == "cpu":
         return "camera moves over a still picture; SVD-XT wants a GPU."
     plans = memory.plans("film", None, profile=profile, width=width, height=height, frames=frames)
-    if not plans:
+    if not memory.fits(plans[0], profile):
         return "camera moves over a still picture; SVD-XT needs more memory."
     return f"SVD-XT, {frames} frames of {width} × {height}{_memory(plans[0].predicted)}."
 
