@@ -38,7 +38,7 @@ class Cache:
         try:
             found: dict[str, Tensor] = load_file(path)
             os.utime(path)
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, ValueError):
             return None
         return found
 

@@ -18,7 +18,16 @@ def check(spec: TrainLoraSpec, report: Report) -> None:
     """
     report.phase("checking")
     profile = describe(spec.base).training
-    report.progress(0.0, steps=spec.steps, eta=profile.seconds(spec.steps, len(spec.checkpoint_steps), report.device))
+    eta = profile.seconds(
+        spec.steps,
+        len(spec.checkpoint_steps),
+        report.device,
+        batch=spec.batch,
+        resolution=spec.resolution,
+        method=spec.method,
+        prior_images=spec.prior_images if spec.method == "dreambooth" else 0,
+    )
+    report.progress(0.0, steps=spec.steps, eta=eta)
     marks = spec.checkpoint_steps
     if marks != sorted(set(marks)) or marks[-1] != spec.steps or marks[0] < 1:
         raise bad_spec("The checkpoints of this training are not in order.", detail=f"{marks} of {spec.steps}")
