@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from config.kit import media, pictures
 from config.kit.text import one_line
+from gallery import boxes
 from gallery import recipe as recipes
-from gallery.models import Artwork, ArtworkStyle
+from gallery.models import SUFFIXES, Artwork, ArtworkStyle
 from styles.models import Adapter, Style
 
 MAX_ALT_TEXT = 500
@@ -34,32 +36,43 @@ def publish(
     recipe: dict[str, Any],
     styles: Mix,
     parent: Artwork | None = None,
+    kind: str = Artwork.Kind.IMAGE,
+    poster: Path | None = None,
+    seconds: float | None = None,
+    likeness: dict[str, Any] | None = None,
 ) -> Artwork:
-    """Hang a finished picture. Called in the transaction in which its job succeeds; a second call finds the first's.
+    """Hang what is finished. Called in the transaction in which its job succeeds; a second call finds the first's.
 
-    The keys come from the job alone: a second attempt writes over the first, so no file is ever stored twice.
+    A film comes with its poster, a PNG of the same size, which stands for it on walls. The keys come from the job
+    alone: a second attempt writes over the first, so no file is ever stored twice.
     """
     if published := Artwork.objects.filter(job=job).first():
         return published
-    content = recipes.embedded(file.read_bytes(), recipe)
-    facts = pictures.facts(content, xmp=recipes.xmp())
-    key = media.save(f"artworks/{job}.png", content)
-    thumb_key = media.save(f"artworks/{job}.webp", facts.thumb)
+    film = kind == Artwork.Kind.VIDEO
+    if film != (poster is not None):
+        raise ValueError("a film has a poster, and nothing else has one")
+    still = recipes.embedded((poster or file).read_bytes(), recipe)
+    facts = pictures.facts(still, xmp=recipes.xmp())
+    content = boxes.embedded(file.read_bytes(), recipe) if film else still
     artwork = Artwork.objects.create(
         owner=owner,
         job=job,
-        key=key,
-        thumb_key=thumb_key,
+        kind=kind,
+        key=media.save(f"artworks/{job}{SUFFIXES[kind]}", content),
+        poster_key=media.save(f"artworks/{job}-poster.png", still) if film else "",
+        thumb_key=media.save(f"artworks/{job}.webp", facts.thumb),
         width=facts.width,
         height=facts.height,
-        bytes=facts.size,
-        sha256=facts.sha256,
+        seconds=seconds,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
         phash=facts.phash,
         tone=facts.tone,
         blur=facts.blur,
         prompt=prompt,
         seed=seed,
         recipe=recipe,
+        likeness=likeness or {},
         parent=parent,
     )
     ArtworkStyle.objects.bulk_create(
@@ -112,7 +125,7 @@ def purge(*, now: datetime.datetime) -> int:
             artwork = Artwork.objects.select_for_update().filter(pk=pk, deleted_at__isnull=False).first()
             if not artwork:
                 continue  # restored meanwhile
-            for key in (artwork.key, artwork.marked_key, artwork.thumb_key):
+            for key in (artwork.key, artwork.marked_key, artwork.poster_key, artwork.thumb_key):
                 media.delete(key)
             artwork.delete()
             gone += 1

@@ -1,4 +1,4 @@
-"""Everything made: pictures now, films and objects later."""
+"""Everything made: pictures and films; objects later."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from accounts.models import User
 from config.kit.ids import PublicIdModel
 from gallery.queries import ArtworkQuerySet
 from styles.models import Adapter, Style
+
+SUFFIXES = {"image": ".png", "video": ".mp4", "model": ".glb"}
 
 
 class Artwork(PublicIdModel):
@@ -76,7 +78,11 @@ class Artwork(PublicIdModel):
     def filename(self) -> str:
         """For downloads: the first words of the prompt and the seed."""
         words = "-".join(slugify(self.prompt).split("-")[:6])
-        return f"{words or 'picture'}-{self.seed}.png"
+        return f"{words or self.kind}-{self.seed}{SUFFIXES[self.kind]}"
+
+    @property
+    def is_film(self) -> bool:
+        return self.kind == self.Kind.VIDEO
 
 
 class ArtworkStyle(models.Model):

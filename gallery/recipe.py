@@ -38,13 +38,17 @@ def parameters(recipe: Mapping[str, Any]) -> str:
     """The recipe as the usual tools write it."""
     styles = recipe.get("styles", [])
     prompt = " ".join([recipe["prompt"], *(f"<lora:{_file_name(style)}:{style['weight']:g}>" for style in styles)])
-    settings: dict[str, Any] = {
-        "Steps": recipe["steps"],
-        "CFG scale": f"{recipe['guidance']:g}",
-        "Seed": recipe["seed"],
-        "Size": f"{recipe['width']}x{recipe['height']}",
-        "Model": recipe["model"],
-    }
+    settings: dict[str, Any] = {}
+    if "steps" in recipe:
+        settings["Steps"] = recipe["steps"]
+    if "guidance" in recipe:
+        settings["CFG scale"] = f"{recipe['guidance']:g}"
+    settings["Seed"] = recipe["seed"]
+    settings["Size"] = f"{recipe['width']}x{recipe['height']}"
+    if recipe.get("model"):
+        settings["Model"] = recipe["model"]
+    if recipe.get("say"):
+        settings["Made"] = recipe["say"]
     if styles:
         settings["Lora hashes"] = ", ".join(f"{_file_name(style)}: {style['sha256'][:_SHORT_HASH]}" for style in styles)
     settings["Version"] = GENERATOR
