@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from config.kit.errors import Refusal
@@ -70,7 +70,7 @@ class Material:
 # The fields of the dock that tools share; each shows those it names.
 PAINTING = frozenset({"prompt", "styles", "format", "tier", "count", "negative", "steps", "guidance", "seed"})
 
-ASKS = _lazy("What should it draw?")
+ASKS = gettext_lazy("What should it draw?")
 
 
 def _no_fields(source: Source | None, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -46,8 +47,8 @@ def build_spec(output: Output, material: Material) -> ImageToImageSpec:
 
 TOOL = Tool(
     name=NAME,
-    title=_("Variations"),
-    say=_("Pictures made from this one: close to it, or freely after it."),
+    title=gettext_lazy("Variations"),
+    say=gettext_lazy("Pictures made from this one: close to it, or freely after it."),
     icon="shuffle",
     price=PRICES["picture"],
     read=read,

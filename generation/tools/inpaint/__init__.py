@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -108,8 +109,8 @@ def build_spec(output: Output, material: Material) -> InpaintSpec:
 
 TOOL = Tool(
     name=NAME,
-    title=_("Change a part"),
-    say=_("Paint over what should be drawn anew. The rest stays as it is, to the last point."),
+    title=gettext_lazy("Change a part"),
+    say=gettext_lazy("Paint over what should be drawn anew. The rest stays as it is, to the last point."),
     icon="brush",
     price=PRICES["picture"],
     read=read,
@@ -121,5 +122,5 @@ TOOL = Tool(
     needs_source=True,
     needs_mask=True,
     count=COUNT,
-    asks=_("What should be there instead?"),
+    asks=gettext_lazy("What should be there instead?"),
 )

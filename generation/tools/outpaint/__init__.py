@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 NAME = "outpaint"
 COUNT = 2
-NAMES = {"left": _("Left"), "top": _("Top"), "right": _("Right"), "bottom": _("Bottom")}
+NAMES = {
+    "left": gettext_lazy("Left"),
+    "top": gettext_lazy("Top"),
+    "right": gettext_lazy("Right"),
+    "bottom": gettext_lazy("Bottom"),
+}
 SIDES = tuple(NAMES)
 FORMATS = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (2, 1))
 
@@ -108,8 +114,8 @@ def build_spec(output: Output, material: Material) -> OutpaintSpec:
 
 TOOL = Tool(
     name=NAME,
-    title=_("Extend"),
-    say=_("Drag an edge outwards, and the picture goes on beyond it."),
+    title=gettext_lazy("Extend"),
+    say=gettext_lazy("Drag an edge outwards, and the picture goes on beyond it."),
     icon="expand",
     price=PRICES["picture"],
     read=read,
@@ -120,5 +126,5 @@ TOOL = Tool(
     shared=PAINTING - {"format"},
     needs_source=True,
     count=COUNT,
-    asks=_("What is there to be seen, inside and outside?"),
+    asks=gettext_lazy("What is there to be seen, inside and outside?"),
 )

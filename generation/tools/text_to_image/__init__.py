@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -31,8 +31,8 @@ def build_spec(output: Output, material: Material) -> TextToImageSpec:
 
 TOOL = Tool(
     name=NAME,
-    title=_("Picture"),
-    say=_("From a prompt, in one style or several."),
+    title=gettext_lazy("Picture"),
+    say=gettext_lazy("From a prompt, in one style or several."),
     icon="sparkles",
     price=PRICES["picture"],
     read=read,

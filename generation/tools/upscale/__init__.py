@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.plans import PRICES
@@ -99,8 +100,8 @@ def build_spec(output: Output, material: Material) -> UpscaleSpec:
 
 TOOL = Tool(
     name=NAME,
-    title=_("Enlarge"),
-    say=_("Twice or four times as large, with as much new detail as you like."),
+    title=gettext_lazy("Enlarge"),
+    say=gettext_lazy("Twice or four times as large, with as much new detail as you like."),
     icon="maximize-2",
     price=PRICES["upscale"],
     read=read,
@@ -110,6 +111,6 @@ TOOL = Tool(
     shared=frozenset({"prompt", "styles", "negative", "steps", "guidance", "seed"}),
     needs_source=True,
     count=1,
-    asks=_("What is to be seen in it?"),
+    asks=gettext_lazy("What is to be seen in it?"),
     needs_prompt=False,
 )
