@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from typing import Any
+from typing import Any, Literal
 
-from django.http import FileResponse, HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
@@ -26,8 +26,20 @@ MAX_QUERY = 200
 router = Router(tags=["gallery"])
 
 
+class LikenessOut(Schema):
+    """The learned work that it comes nearest to. `near` means that it may be a copy of it."""
+
+    near: bool
+    similarity: float
+    hash_bits: int
+
+
 class ArtworkOut(Schema):
-    """`file_url` and `thumbnail_url` open without a token and end after some minutes."""
+    """`file_url`, `thumbnail_url` and `poster_url` open without a token and end after some minutes.
+
+    `kind` is `image` or `video`; a film has `seconds` and a poster. `likeness` is null where it was held against no
+    works. `parent` is the id of the artwork it was made from.
+    """
 
     id: uuid.UUID
     kind: str
@@ -41,6 +53,9 @@ class ArtworkOut(Schema):
     visibility: str
     file_url: str
     thumbnail_url: str
+    poster_url: str
+    parent: uuid.UUID | None
+    likeness: LikenessOut | None
     recipe: dict[str, Any]
     created_at: datetime.datetime
 
@@ -71,6 +86,9 @@ def artwork_out(request: HttpRequest, artwork: Artwork) -> ArtworkOut:
         visibility=artwork.visibility,
         file_url=request.build_absolute_uri(media.signed_url(artwork.key)),
         thumbnail_url=request.build_absolute_uri(media.signed_url(artwork.thumb_key)),
+        poster_url=request.build_absolute_uri(media.signed_url(artwork.poster_key)) if artwork.poster_key else "",
+        parent=artwork.parent.public_id if artwork.parent else None,
+        likeness=LikenessOut(**artwork.likeness) if artwork.likeness else None,
         recipe=artwork.recipe,
         created_at=artwork.created_at,
     )
@@ -79,6 +97,7 @@ def artwork_out(request: HttpRequest, artwork: Artwork) -> ArtworkOut:
 @router.get("/artworks", response=ArtworkPage, summary="The gallery, newest first")
 def list_artworks(
     request: HttpRequest,
+    kind: Literal["image", "video", ""] = "",
     style: uuid.UUID | None = None,
     favourite: bool = False,
     q: str = "",
@@ -86,7 +105,8 @@ def list_artworks(
     limit: int = PAGE,
 ) -> ArtworkPage:
     words = one_line(q, field="q", name=_("The search"), most=MAX_QUERY)
-    rows = Artwork.objects.owned_by(caller(request)).matching(style=style, favourite=favourite, q=words)
+    rows = Artwork.objects.owned_by(caller(request)).matching(kind=kind, style=style, favourite=favourite, q=words)
+    rows = rows.select_related("parent")
     page = page_of(rows, cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
     return ArtworkPage(items=[artwork_out(request, artwork) for artwork in page.items], next=page.next or None)
 
@@ -113,12 +133,10 @@ def delete_artwork(request: HttpRequest, artwork_id: uuid.UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.get("/artworks/{uuid:artwork_id}/file", summary="The PNG, its recipe inside")
-def get_artwork_file(request: HttpRequest, artwork_id: uuid.UUID) -> FileResponse:
+@router.get("/artworks/{uuid:artwork_id}/file", summary="The PNG or MP4, its recipe inside; in parts, if asked so")
+def get_artwork_file(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponseBase:
     artwork = _own(request, artwork_id)
-    return FileResponse(
-        media.open_file(artwork.key), as_attachment=True, filename=artwork.filename, content_type="image/png"
-    )
+    return media.answer(request, artwork.key, filename=artwork.filename)
 
 
 def _own(request: HttpRequest, artwork_id: uuid.UUID) -> Artwork:

@@ -1,6 +1,9 @@
-"""Pictures on a wall, rendered without a request."""
+"""Pictures and films on a wall, rendered without a request."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -18,5 +21,18 @@ def tile(artwork: Artwork, *, id: str = "", select: bool = False, eager: bool = 
         "select": str(artwork.public_id) if select else "",
         "eager": eager,
         "caption": ", ".join(link.style.name for link in artwork.style_links.all()),
+        "film": media.signed_url(artwork.key) if artwork.is_film else "",
     }
     return render_to_string("gallery/_tile.html", context)
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """An artwork, small."""
+
+    artwork: Artwork
+    src: str
+
+
+def thumbs(artworks: Iterable[Artwork]) -> list[Thumb]:
+    return [Thumb(artwork, media.signed_url(artwork.thumb_key)) for artwork in artworks]

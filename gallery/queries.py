@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gallery.models import Artwork
 
 NEIGHBOURS = 4  # on each side, in the strip below a picture
+CHILDREN = 12  # shown on the page of what they were made from
 
 
 class ArtworkQuerySet(QuerySet["Artwork"]):
@@ -28,9 +29,13 @@ class ArtworkQuerySet(QuerySet["Artwork"]):
     def with_styles(self) -> ArtworkQuerySet:
         return self.prefetch_related("style_links__style", "style_links__adapter")
 
-    def matching(self, *, style: uuid.UUID | None = None, favourite: bool = False, q: str = "") -> ArtworkQuerySet:
-        """Filtered by one style, by the heart, and by words of the prompt or the alt text (all of them)."""
+    def matching(
+        self, *, kind: str = "", style: uuid.UUID | None = None, favourite: bool = False, q: str = ""
+    ) -> ArtworkQuerySet:
+        """Filtered by kind, by one style, by the heart, and by words of the prompt or the alt text (all of them)."""
         found = self
+        if kind:
+            found = found.filter(kind=kind)
         if style:
             found = found.filter(style_links__style__public_id=style)
         if favourite:
@@ -50,6 +55,19 @@ def neighbours(artwork: Artwork) -> tuple[list[Artwork], list[Artwork]]:
         list(newer.order_by("created_at", "public_id")[:NEIGHBOURS]),
         list(older.order_by("-created_at", "-public_id")[:NEIGHBOURS]),
     )
+
+
+def parent_of(artwork: Artwork) -> Artwork | None:
+    """What it was made from, as long as that hangs in the same gallery."""
+    if artwork.parent_id is None:
+        return None
+    return type(artwork).objects.owned_by(artwork.owner).filter(pk=artwork.parent_id).first()
+
+
+def children_of(artwork: Artwork) -> list[Artwork]:
+    """What was made from it, newest first."""
+    made = type(artwork).objects.owned_by(artwork.owner).filter(parent=artwork)
+    return list(made.order_by("-created_at", "-public_id")[:CHILDREN])
 
 
 def pictures_since(user: User, since: datetime | None) -> int:

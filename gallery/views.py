@@ -23,8 +23,9 @@ from config.kit import media
 from config.kit.paging import page_of
 from config.kit.rendering import page, toast
 from config.kit.text import one_line
-from gallery import actions, queries
-from gallery.fragments import tile
+from gallery import actions, onward, queries
+from gallery.fragments import thumbs, tile
+from gallery.likeness import nearest
 from gallery.models import Artwork
 from gallery.wall import by_day
 from styles.models import Style
@@ -32,6 +33,7 @@ from styles.models import Style
 PAGE = 40  # some five rows on a wide screen
 EAGER = 8  # the first rows are seen at once
 MAX_QUERY = 200
+SHOWN_KINDS = (Artwork.Kind.IMAGE, Artwork.Kind.VIDEO)
 ENLARGED_BELOW = 400  # pixels: a smaller picture is lost on a large screen
 DELETED, OFFER = "deleted_artworks", "offer_undo"  # in the session
 CHANGED = "gallery-changed"  # the wall hears it and fetches itself anew
@@ -62,6 +64,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
         mine = Artwork.objects.owned_by(user)
         context |= {
             "count": found.count(),
+            "films": mine.filter(kind=Artwork.Kind.VIDEO).count(),
             "favourites": mine.filter(favourite=True).count(),
             "styles": Style.objects.owned_by(user).filter(artwork_links__artwork__in=mine).distinct().order_by("name"),
             "undo": _undo(request),
@@ -74,16 +77,22 @@ def gallery(request: HttpRequest) -> HttpResponse:
 def artwork(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponse:
     shown = get_object_or_404(Artwork.objects.owned_by(_user(request)).with_styles(), public_id=artwork_id)
     newer, older = queries.neighbours(shown)
+    parent = queries.parent_of(shown)
     return render(
         request,
         "gallery/artwork_detail.html",
         {
             "artwork": shown,
             "src": media.signed_url(shown.key),
+            "poster": media.signed_url(shown.poster_key),
             "download": media.signed_url(shown.key, download=shown.filename),
             "newer": newer[0] if newer else None,
             "older": older[0] if older else None,
-            "strip": [(one, media.signed_url(one.thumb_key)) for one in [*reversed(newer), shown, *older]],
+            "strip": thumbs([*reversed(newer), shown, *older]),
+            "parent": thumbs([parent])[0] if parent else None,
+            "children": thumbs(queries.children_of(shown)),
+            "nearest": nearest(shown),
+            "onward": onward.steps(shown),
             "enlarged": max(shown.width, shown.height) < ENLARGED_BELOW,
             "price": PRICES["picture"],
             "four": PRICES["picture"] * 4,
@@ -181,7 +190,9 @@ def _undo(request: HttpRequest) -> int:
 
 def _filters(request: HttpRequest) -> dict[str, Any]:
     style = _ids([request.GET.get("style", "")])
+    kind = request.GET.get("kind", "")
     return {
+        "kind": kind if kind in SHOWN_KINDS else "",
         "style": style[0] if style else None,
         "favourite": request.GET.get("favourite") == "1",
         "q": one_line(request.GET.get("q", ""), field="q", name=_("The search"), most=MAX_QUERY),
@@ -192,6 +203,7 @@ def _address(wanted: dict[str, Any], cursor: str = "") -> str:
     """This wall, with its filters, from `cursor` on."""
     query = {
         "q": wanted["q"],
+        "kind": wanted["kind"],
         "style": wanted["style"],
         "favourite": "1" if wanted["favourite"] else "",
         "before": cursor,

@@ -12,7 +12,7 @@ document.addEventListener("keydown", (event) => {
   const target = event.target;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) return target.closest?.("form[data-ctrl-enter]")?.requestSubmit();
   if (event.ctrlKey || event.metaKey || event.altKey || target.closest?.(`${TYPING}, dialog[open]`) || !shortcutsOn()) return;
-  if (event.key.startsWith("Arrow") && target.matches?.("input, [role=tab]")) return;
+  if (event.key.startsWith("Arrow") && target.matches?.("input, video, [role=tab]")) return;
   if (event.key === "?") return document.getElementById("shortcuts")?.showModal();
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const wanted = document.querySelector(`[aria-keyshortcuts="${CSS.escape(key)}"]`);
