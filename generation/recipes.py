@@ -42,6 +42,8 @@ def recipe_of_output(output: Output, *, seconds: float, paid: int) -> dict[str, 
         recipe["source"] = str(request.source.public_id) if request.source else ""
     if params.get("options"):
         recipe["options"] = params["options"]
+    if say := output.made.get("say"):
+        recipe["say"] = say  # how the engine made it, in its own words
     return recipe
 
 
