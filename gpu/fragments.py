@@ -29,6 +29,7 @@ PHASES: Mapping[str, str | Promise] = MappingProxyType(
         "training": gettext_lazy("Training"),
         "sampling": gettext_lazy("Sampling"),
         "denoising": gettext_lazy("Drawing"),
+        "filming": gettext_lazy("Filming"),
         "finishing": gettext_lazy("Finishing"),
     }
 )
