@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.core.files import File
@@ -97,6 +98,7 @@ def delete_request(*, request: Request) -> None:
     cancel_request(request=request)
     request.deleted_at = timezone.now()
     request.save(update_fields=["deleted_at"])
+    transaction.on_commit(partial(media.delete, request.mask_key), robust=True)
 
 
 def _place(owner: User, tool: Tool, wish: Wish) -> Request:

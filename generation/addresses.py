@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from gallery.models import Artwork
+from generation.tools import Tool
 from generation.tools.text_to_image import NAME
 
 
@@ -14,3 +16,8 @@ def address(tool: str, **query: str) -> str:
     path = reverse("generation:create") if tool == NAME else reverse("generation:tool", args=[tool])
     said = urlencode({name: value for name, value in query.items() if value})
     return f"{path}?{said}" if said else path
+
+
+def from_artwork(tool: Tool, artwork: Artwork) -> str:
+    """Where this picture is worked on with the tool; "" where it is not on offer."""
+    return address(tool.name, source=str(artwork.public_id)) if tool.offered() else ""

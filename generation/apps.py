@@ -1,15 +1,34 @@
+from functools import partial
+
 from django.apps import AppConfig
+from django.conf import settings
+
+HOUR = 60 * 60.0
 
 
 class GenerationConfig(AppConfig):
     name = "generation"
 
     def ready(self) -> None:
+        from gallery import onward
         from generation import tools
+        from generation.addresses import from_artwork
         from generation.job import kind_of
-        from generation.tools import image_to_image, inpaint, outpaint, text_to_image, upscale
+        from generation.tools import (
+            camera_move,
+            image_to_image,
+            image_to_video,
+            inpaint,
+            outpaint,
+            text_to_image,
+            upscale,
+        )
         from gpu import kinds
 
-        for module in (text_to_image, image_to_image, inpaint, outpaint, upscale):
-            tools.register(module.TOOL)
-            kinds.register(kind_of(module.TOOL.name))
+        for module in (text_to_image, image_to_image, inpaint, outpaint, upscale, image_to_video, camera_move):
+            tool = module.TOOL
+            tools.register(tool)
+            kinds.register(kind_of(tool.name))
+            if tool.needs_source:
+                onward.register(tool.title, tool.icon, partial(from_artwork, tool))
+        settings.CELERY_BEAT_SCHEDULE["uploads-purge"] = {"task": "generation.tasks.purge_uploads", "schedule": HOUR}

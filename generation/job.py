@@ -59,7 +59,7 @@ def _remember(output: Output, said: dict[str, Any], **changes: Any) -> None:
 def on_success(job: Job, done: contract.Done) -> int:
     """Hang what was made, once; it is what is paid."""
     output = output_of(job.subject)
-    request = output.request
+    request, made = output.request, output.made
     artwork = publish(
         owner=request.owner,
         job=job.public_id,
@@ -69,6 +69,10 @@ def on_success(job: Job, done: contract.Done) -> int:
         recipe=recipe_of_output(output, seconds=done.seconds, paid=job.price),
         styles=[(link.style, link.adapter, link.weight) for link in request.styles.all()],
         parent=request.source,
+        kind="video" if made.get("poster") else "image",
+        poster=Path(made["poster"]) if made.get("poster") else None,
+        seconds=made.get("seconds"),
+        likeness=made.get("likeness"),
     )
     Output.objects.filter(pk=output.pk).update(artwork=artwork, file="")
     return job.price

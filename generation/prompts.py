@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# The text encoder reads the first 77 tokens, some 250 letters; what comes later is cut off.
-READ_BY_THE_ENCODER = 250
+_ESCAPED = re.compile(r"\\([()\[\]])")
+_WEIGHT = re.compile(r":\s*[\d.+-]*\s*(?=[)\]])")
+_OPENED, _CLOSED = re.compile(r"[(\[]+"), re.compile(r"[)\]]+")
 
 
 def with_triggers(prompt: str, words: Iterable[str]) -> str:
     """The prompt and the styles' trigger words, each only if it is not there already.
 
-    They come last, as in the captions that the styles were trained on, unless nobody would read them there.
+    They come last, as in the captions that the styles were trained on; a prompt of any length is read to its end.
     """
     missing = [word for word in dict.fromkeys(words) if not _holds(prompt, word)]
-    last = ", ".join(filter(None, [prompt, *missing]))
-    return last if len(last) <= READ_BY_THE_ENCODER else ", ".join([*missing, prompt])
+    return ", ".join(filter(None, [prompt, *missing]))
+
+
+def readings(prompt: str) -> list[str]:
+    """How a prompt reads with its weights taken out: “(na:1.1)ked” is “naked” as well as “na ked”.
+
+    What is safe must be safe in each of them, whether brackets part words or join them.
+    """
+    plain = _WEIGHT.sub("", _ESCAPED.sub(r"\1", prompt))
+    return [_OPENED.sub(before, _CLOSED.sub(after, plain)) for before in (" ", "") for after in (" ", "")]
 
 
 def _holds(prompt: str, word: str) -> bool:

@@ -14,6 +14,7 @@ import structlog
 from django.utils.translation import gettext, gettext_noop
 
 from config.kit.errors import Refusal
+from generation.prompts import readings
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,12 @@ def require_safe(text: str) -> None:
 
 
 def words(text: str) -> str:
-    """The sentence of a refusal, or nothing."""
-    plain = _plain(text)
+    """The sentence of a refusal, or nothing. Weights and brackets hide nothing."""
+    seen = dict.fromkeys(_plain(reading) for reading in (text, *readings(text)))
+    return next((say for plain in seen if (say := _said_of(plain))), "")
+
+
+def _said_of(plain: str) -> str:
     return _verdict(plain) or _verdict(plain.translate(_DISGUISES)) or _verdict(_joined(plain))
 
 

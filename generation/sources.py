@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import io
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.core.files import File
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
@@ -29,6 +32,8 @@ from generation.models import Request
 from gpu.engine.catalogue import BaseFacts, Size
 from styles.intake import pixels
 
+UPLOADS = "uploads"  # the folder of the store
+KEPT_UNUSED = datetime.timedelta(days=7)
 MAX_SIDE = 2048  # the contract's, and more than any base draws well in one piece
 _DATA_URI = re.compile(r"data:image/[a-z.+-]+;base64,", re.IGNORECASE)
 
@@ -126,7 +131,30 @@ def upload(owner: User, file: File[bytes]) -> Source:
 
 
 def upload_key(owner: User, key: uuid.UUID) -> str:
-    return f"uploads/{owner.public_id}/{key}.png"
+    return f"{UPLOADS}/{owner.public_id}/{key}.png"
+
+
+def is_upload(key: str) -> bool:
+    return key.startswith(f"{UPLOADS}/")
+
+
+def purge_uploads(*, now: datetime.datetime) -> int:
+    """Remove uploads that no request began with, once they are a week old. How many there were."""
+    begun = Request.objects.filter(deleted_at=None, source_key__startswith=f"{UPLOADS}/")
+    kept = set(begun.values_list("source_key", flat=True))
+    gone = 0
+    for key in _uploads():
+        if key not in kept and now - default_storage.get_modified_time(key) > KEPT_UNUSED:
+            media.delete(key)
+            gone += 1
+    return gone
+
+
+def _uploads() -> Iterator[str]:
+    with suppress(FileNotFoundError):  # nobody has uploaded anything yet
+        for folder in default_storage.listdir(UPLOADS)[0]:
+            for name in default_storage.listdir(f"{UPLOADS}/{folder}")[1]:
+                yield f"{UPLOADS}/{folder}/{name}"
 
 
 def from_data_uri(value: Any) -> File[bytes] | None:

@@ -71,5 +71,6 @@ def make_world(folder: Path) -> World:
             "token": "no-such-link",
             "key": "no/such/file.png",
             "name": "no-such-mail",
+            "tool": "inpaint",
         },
     )
