@@ -46,7 +46,7 @@ def read(owner: User, data: Mapping[str, Any]) -> Wish:
 def _move(value: Any) -> str:
     if value is None:
         return "push_in"
-    if value not in MOVES:
+    if str(value) not in MOVES:
         say = _("The camera can do these moves: %(moves)s.") % {"moves": ", ".join(MOVES)}
         raise Refusal(say, code="bad_move", field="move")
     return str(value)

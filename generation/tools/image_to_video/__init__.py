@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from generation.models import Output
 
 NAME = "image_to_video"
-SIZES = ((1024, 576), (576, 1024), (768, 768))  # about as many pixels as the model was trained on
+SIZES = ((1024, 576), (576, 1024), (896, 640), (640, 896), (768, 768))  # as many pixels as the model was trained on
 MOTION, LEAST, MOST = 127, 1, 255  # the model's own measure of motion
 
 
