@@ -7,6 +7,6 @@ float additions).
 """
 
 from gpu.engine.train_lora.checking import check
-from gpu.engine.train_lora.run import run, train
+from gpu.engine.train_lora.running import run, train
 
 __all__ = ["check", "run", "train"]
