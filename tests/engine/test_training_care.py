@@ -20,7 +20,7 @@ from gpu.engine.snapshots import NAME, Fitted, fitted_before
 from gpu.engine.studio import Studio
 from gpu.engine.train_lora import cache, loop, material, preflight, recovery, running, step
 from gpu.engine.train_lora.material import held_out
-from tests.engine.makers import Heard, same, train, training_spec
+from tests.engine.makers import Heard, same, train, training_spec, weights_of
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +325,48 @@ def test_a_missing_optimizer_is_told(base: Base, plain: Callable[..., Any]) -> N
     (told,) = train(plain(optimizer="adamw8bit"), base).of("adapted")
     assert told.code == "optimizer"
     assert "plain AdamW" in told.say
+
+
+def test_a_base_held_at_half_its_size_learns_nearly_the_same_and_comes_back_whole(
+    base: Base, plain: Callable[..., Any]
+) -> None:
+    fresh = weights_of(base)
+    full = train(plain("full"), base)
+    base.adopt(Plan(storage="fp8"))
+    try:
+        small = train(plain("small"), base)
+    finally:
+        base.adopt(Plan())
+    assert same(weights_of(base), fresh)
+    for own, other in zip(full.of("metric"), small.of("metric"), strict=True):
+        assert own.loss == pytest.approx(other.loss, rel=0.02)
+        assert own.loss != other.loss
+
+
+# --- the verdict ---
+
+
+def test_a_verdict_that_fails_costs_nothing_and_is_told(
+    base: Base, plain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no features")
+
+    monkeypatch.setattr(running.judging, "run", fail)
+    heard = train(plain(), base)
+    assert heard.events[-1].outcome == "finished"  # type: ignore[attr-defined]
+    assert [point.ordinal for point in heard.of("checkpoint")] == [1, 2]
+    assert [event.code for event in heard.of("adapted")] == ["not_judged"]
+
+
+@pytest.mark.parametrize(("word", "judged"), [("stopped", [[2]]), ("cancelled", []), ("yielded", [])])
+def test_what_a_stop_keeps_is_judged(
+    base: Base, plain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, word: Any, judged: list[list[int]]
+) -> None:
+    seen: list[list[int]] = []
+    monkeypatch.setattr(running.judging, "run", lambda spec, base, mixer, steps, *_: seen.append(list(steps)))
+    train(plain(), base, Heard(after="checkpoint", say=word))
+    assert seen == judged
 
 
 # --- pauses ---

@@ -71,7 +71,8 @@ def _beside(module: nn.Linear | nn.Conv2d, down: Tensor, up: Tensor, scale: floa
     """A forward hook that adds `scale · up(down(x))`; a convolution's `down` moves over the picture as it does."""
 
     def add(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        inputs = args[0].to(down.dtype)
+        # autocast brings both to half precision by itself: a copy in full would only take memory
+        inputs = args[0] if torch.is_autocast_enabled(args[0].device.type) else args[0].to(down.dtype)
         if isinstance(module, nn.Conv2d):
             low = nn.functional.conv2d(inputs, down, None, module.stride, module.padding)
             delta = nn.functional.conv2d(low, up)

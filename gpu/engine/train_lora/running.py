@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from gpu.engine import memory
+from gpu.engine import contract, judging, memory
 from gpu.engine.catalogue import buckets, describe
 from gpu.engine.contract import TrainLoraSpec
 from gpu.engine.failures import bad_spec
 from gpu.engine.lora import Mixer
 from gpu.engine.memory import Plan, Profile
 from gpu.engine.models import Base
-from gpu.engine.report import Report
+from gpu.engine.report import Interrupted, Report
 from gpu.engine.snapshots import fitted_before
 from gpu.engine.train_lora.blocks import checkpointed
 from gpu.engine.train_lora.checking import check
 from gpu.engine.train_lora.loop import learn
 from gpu.engine.train_lora.material import gather
 from gpu.engine.train_lora.preflight import preflight
-from gpu.engine.train_lora.session import expect, fitted_spec, open_session
+from gpu.engine.train_lora.session import Session, expect, fitted_spec, open_session
 
 if TYPE_CHECKING:
     from gpu.engine.studio import Studio
@@ -67,13 +72,43 @@ def train(spec: TrainLoraSpec, base: Base, mixer: Mixer, report: Report) -> None
     expect(session)
     material = gather(session)
     try:
-        with checkpointed(base.unet, base.plan.checkpointing):
+        with checkpointed(base.unet, base.plan.checkpointing), _encoders_present(session):
             if spec.preflight and session.state.step == 0:
                 preflight(session, material)
             report.phase("training")
             learn(session, material)
+    except Interrupted as interruption:
+        if interruption.outcome == "stopped":  # what is kept is worth a judgement too
+            judge(session)
+        raise
     finally:
         session.learner.detach()
         mixer.mix([])
+    judge(session)
     report.phase("finishing")
     report.progress(1.0, step=spec.steps, steps=spec.steps, eta=0.0)
+
+
+@contextmanager
+def _encoders_present(session: Session) -> Iterator[None]:
+    """Gradients to a word go back through both text encoders: they must not leave between the two passes."""
+    with ExitStack() as stack:
+        for encoder in session.base.text_encoders if session.learns_words else ():
+            stack.enter_context(session.base.present(encoder))
+        yield
+
+
+def judge(session: Session) -> None:
+    """Has the checkpoints compared. Whatever becomes of that, what was learned is there."""
+    report, spec = session.report, session.spec
+    started = time.monotonic()
+    session.learner.detach()
+    try:
+        judging.run(spec, session.base, session.mixer, session.state.checkpoints, spec.images, report)
+    except Interrupted:
+        raise
+    except Exception:  # noqa: BLE001  a training is not lost for want of a verdict
+        traceback.print_exc(file=sys.stderr)
+        say = "The checkpoints could not be compared this time: look at their pictures, and choose."
+        report.send(contract.Adapted(job=report.job, code="not_judged", say=say))
+    session.estimate.did("judge", time.monotonic() - started)

@@ -21,6 +21,7 @@ from gpu.engine.prompts import Prompt
 from gpu.engine.report import Report
 from gpu.engine.snapshots import Fitted, Learner, State, load_snapshot, save_snapshot
 
+JUDGING = 4  # samples could be painted in the time that comparing the checkpoints takes
 LIKE = "a painting"  # what a learned word begins as, where the spec names no class
 
 
@@ -125,6 +126,7 @@ def expect(session: Session) -> None:
     estimate.expect("preflight", total=1, seconds_each=2 * step + sample / 5)
     estimate.expect("step", total=spec.steps, seconds_each=step)
     estimate.skip("step", state.step)
+    estimate.expect("judge", total=1, seconds_each=JUDGING * sample)
     rounds = len(spec.checkpoint_steps) + 1
     estimate.expect("sample", total=rounds * len(spec.samples), seconds_each=sample)
     estimate.skip("sample", len(state.sampled) * len(spec.samples))
