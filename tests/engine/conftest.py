@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from gpu.engine.catalogue import STARTER_FOLDER
+from gpu.engine.studio import Studio
 
 TOKENS = 16
 SIDE = 64  # pixels, native
@@ -120,3 +121,9 @@ def starter() -> Path:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)  # models this small only lose by sharing; the tests beside them need the other core
+
+
+@pytest.fixture(scope="session")
+def studio() -> Studio:
+    """What runs whole jobs, its last base kept warm."""
+    return Studio("cpu")

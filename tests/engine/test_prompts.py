@@ -96,7 +96,7 @@ def test_a_long_prompt_keeps_every_word(base: Base) -> None:
     more = base.prompt(long + "and more").tokens
     assert torch.allclose(more[:, : 3 * TOKENS], prompt.tokens, atol=1e-5)
     assert not torch.equal(more[:, 3 * TOKENS :], base.prompt("and les").tokens)
-    assert torch.equal(prompt.pooled, base.prompt("abcdefghijk,").pooled)
+    assert torch.allclose(prompt.pooled, base.prompt("abcdefghijk,").pooled, atol=1e-5)
 
 
 def test_a_chunk_ends_with_a_phrase_or_else_with_a_word_where_one_ends_late_enough(base: Base) -> None:

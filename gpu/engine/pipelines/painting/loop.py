@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from gpu.engine.failures import Failure
-from gpu.engine.models import Base, precision
+from gpu.engine.models import Base
 from gpu.engine.pipelines.painting.prediction import Prediction
 from gpu.engine.pipelines.painting.recipe import Recipe, Start
 from gpu.engine.pipelines.painting.samplers import Walk
@@ -32,7 +31,8 @@ def paint(
 ) -> Image.Image:
     """One picture from the base as it is mixed now. Raises Failure `black_picture` if it cannot be shown.
 
-    A picture that is black or not finite is decoded, then made, once more in float32 before it counts as failed.
+    A picture that is black or not finite is decoded, then made, once more in numbers that do not overflow before it
+    counts as failed.
     """
 
     def again() -> Tensor:
@@ -43,7 +43,7 @@ def paint(
     if picture is None:
         picture = to_picture(base.decode(latents, precise=True))
     if picture is None and base.dtype != torch.float32:
-        with _in_float32(base):
+        with base.in_safe_precision():
             picture = to_picture(base.decode(again(), precise=True))
     if picture is None:
         raise Failure(
@@ -80,22 +80,6 @@ def denoise(
         if on_step is not None:
             on_step(step + 1, walk.steps, expected)
     return walk.latents
-
-
-@contextmanager
-def _in_float32(base: Base) -> Iterator[None]:
-    """Works in float32 for a while, for a base that overflowed in half precision."""
-    own = base.dtype
-    base.dtype = torch.float32
-    base.forget_prompts()
-    try:
-        with ExitStack() as stack:
-            for module in (base.unet, *base.text_encoders):
-                stack.enter_context(precision(module, torch.float32))
-            yield
-    finally:
-        base.dtype = own
-        base.forget_prompts()
 
 
 def to_picture(pixels: Tensor) -> Image.Image | None:
