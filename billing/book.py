@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from billing.models import CreditAccount, CreditEntry, CreditHold, CreditTransaction
@@ -40,12 +40,30 @@ class Legs:
         return sum(amount for (name, _), amount in self.sums.items() if name == bucket)
 
 
+@dataclass(frozen=True)
+class Line:
+    """One transaction to be written."""
+
+    key: str
+    kind: str
+    body: Mapping[str, object]
+    legs: Legs
+    say: str
+    hold: CreditHold | None = None
+
+
 def is_done(account: CreditAccount, key: str, kind: str, body: Mapping[str, object]) -> bool:
     """Whether this effect happened already; the same key with another body is an error."""
-    earlier = CreditTransaction.objects.filter(key=key).first()
-    if earlier is not None and earlier.body_hash != _digest(account, kind, body):
-        raise KeyReused(f"{key} was used for another {earlier.kind}")
-    return earlier is not None
+    return bool(all_done(account, kind, {key: body}))
+
+
+def all_done(account: CreditAccount, kind: str, bodies: Mapping[str, Mapping[str, object]]) -> set[str]:
+    """Of several effects, by their keys, those that happened already."""
+    earlier = CreditTransaction.objects.filter(key__in=bodies)
+    for one in earlier:
+        if one.body_hash != _digest(account, kind, bodies[one.key]):
+            raise KeyReused(f"{one.key} was used for another {one.kind}")
+    return {one.key for one in earlier}
 
 
 def write(
@@ -59,25 +77,36 @@ def write(
     hold: CreditHold | None = None,
 ) -> None:
     """Append the transaction and move the balance of its locked account."""
-    before = account.balance
-    account.available += legs.total(Bucket.AVAILABLE)
-    account.held += legs.total(Bucket.HELD)
-    account.debt -= legs.total(Bucket.DEBT)
+    write_all(account, [Line(key, kind, body, legs, say, hold)])
+
+
+def write_all(account: CreditAccount, lines: Sequence[Line]) -> None:
+    """Append several transactions, one after another, and move the balance of their locked account."""
+    written = []
+    for line in lines:
+        before = account.balance
+        account.available += line.legs.total(Bucket.AVAILABLE)
+        account.held += line.legs.total(Bucket.HELD)
+        account.debt -= line.legs.total(Bucket.DEBT)
+        written.append(
+            CreditTransaction(
+                account=account,
+                key=line.key,
+                body_hash=_digest(account, line.kind, line.body),
+                kind=line.kind,
+                job=line.hold.job if line.hold else None,
+                hold=line.hold,
+                say=fit(line.say),
+                amount=account.balance - before,
+                balance=account.balance,
+            )
+        )
     account.save(update_fields=["available", "held", "debt"])
-    written = CreditTransaction.objects.create(
-        account=account,
-        key=key,
-        body_hash=_digest(account, kind, body),
-        kind=kind,
-        job=hold.job if hold else None,
-        hold=hold,
-        say=fit(say),
-        amount=account.balance - before,
-        balance=account.balance,
-    )
+    CreditTransaction.objects.bulk_create(written)
     CreditEntry.objects.bulk_create(
-        CreditEntry(transaction=written, account=account, bucket=bucket, grant_id=grant_id, amount=amount)
-        for (bucket, grant_id), amount in legs.sums.items()
+        CreditEntry(transaction=one, account=account, bucket=bucket, grant_id=grant_id, amount=amount)
+        for one, line in zip(written, lines, strict=True)
+        for (bucket, grant_id), amount in line.legs.sums.items()
         if amount
     )
 

@@ -8,7 +8,8 @@ hold other locks take them in the order Job → Style → CreditAccount.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -21,7 +22,20 @@ from django.utils.translation import ngettext
 
 from accounts import audit
 from accounts.models import User
-from billing.book import LONGEST_SAY, Bucket, KeyReused, Kind, LedgerError, Legs, fit, is_done, write
+from billing.book import (
+    LONGEST_SAY,
+    Bucket,
+    KeyReused,
+    Kind,
+    LedgerError,
+    Legs,
+    Line,
+    all_done,
+    fit,
+    is_done,
+    write,
+    write_all,
+)
 from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditHold, HoldSlice
 from config.kit.errors import Refusal
 
@@ -69,26 +83,67 @@ def grant(*, user: User, amount: int, source_ref: str, say: str, expires_at: dat
     )
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class Wanted:
+    """One of several holds that are made together."""
+
+    amount: int
+    key: str
+    job: UUID | None = None
+
+
 def hold(*, user: User, amount: int, key: str, say: str, job: UUID | None = None) -> CreditHold:
     """Set credits aside for a piece of work, those that expire first before others."""
-    if amount < 0:
-        raise LedgerError(f"a hold of {amount}")
+    return hold_all(user=user, wanted=[Wanted(amount, key, job)], say=say)[0]
+
+
+@transaction.atomic
+def hold_all(*, user: User, wanted: Sequence[Wanted], say: str) -> list[CreditHold]:
+    """The same for several pieces of work, all or none, in the order in which they are named."""
+    if any(one.amount < 0 for one in wanted):
+        raise LedgerError(f"holds of {[one.amount for one in wanted]}")
     account = _lock(user)
-    body = {"amount": amount, "job": job}
-    if is_done(account, key, Kind.HOLD, body):
-        return CreditHold.objects.get(key=key)
-    _expire(account, timezone.now())
-    if amount > account.available and settings.BILLING:
-        raise InsufficientCredits(price=amount, available=account.available, debt=account.debt)
-    held = CreditHold.objects.create(account=account, key=key, amount=amount, job=job, say=fit(say))
-    legs = Legs()
-    for grant_id, part in _take(account, amount):
-        HoldSlice.objects.create(hold=held, grant_id=grant_id, amount=part)
-        # without a grant it is lent: it comes from the house and goes back there, never into the purse
-        legs.move(part, from_=Bucket.AVAILABLE if grant_id else Bucket.HOUSE, to=Bucket.HELD, grant=grant_id)
-    write(account, key, Kind.HOLD, body, legs, say=say, hold=held)
-    return held
+    bodies = {one.key: {"amount": one.amount, "job": one.job} for one in wanted}
+    done = all_done(account, Kind.HOLD, bodies)
+    fresh = [one for one in wanted if one.key not in done]
+    if fresh:
+        _expire(account, timezone.now())
+        price = sum(one.amount for one in fresh)
+        if price > account.available and settings.BILLING:
+            raise InsufficientCredits(price=price, available=account.available, debt=account.debt)
+        _hold(account, fresh, say)
+    held = {one.key: one for one in CreditHold.objects.filter(key__in=bodies)}
+    return [held[one.key] for one in wanted]
+
+
+def _hold(account: CreditAccount, wanted: Sequence[Wanted], say: str) -> None:
+    holds = CreditHold.objects.bulk_create(
+        CreditHold(account=account, key=one.key, amount=one.amount, job=one.job, say=fit(say)) for one in wanted
+    )
+    parts = _take(account, sum(one.amount for one in wanted))
+    slices, lines = [], []
+    for held in holds:
+        legs = Legs()
+        for grant_id, part in _first(parts, held.amount):
+            slices.append(HoldSlice(hold=held, grant_id=grant_id, amount=part))
+            # without a grant it is lent: it comes from the house and goes back there, never into the purse
+            legs.move(part, from_=Bucket.AVAILABLE if grant_id else Bucket.HOUSE, to=Bucket.HELD, grant=grant_id)
+        lines.append(Line(held.key, Kind.HOLD, {"amount": held.amount, "job": held.job}, legs, say, held))
+    HoldSlice.objects.bulk_create(slices)
+    write_all(account, lines)
+
+
+def _first(parts: list[tuple[int | None, int]], amount: int) -> list[tuple[int | None, int]]:
+    """Take the first `amount` off the parts."""
+    taken = []
+    while amount:
+        grant_id, most = parts.pop(0)
+        part = min(amount, most)
+        if part < most:
+            parts.insert(0, (grant_id, most - part))
+        taken.append((grant_id, part))
+        amount -= part
+    return taken
 
 
 @transaction.atomic

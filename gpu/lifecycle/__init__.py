@@ -10,7 +10,7 @@ that was given up finds that its fence no longer fits, and changes nothing any m
 A job is named by its primary key or by its public id.
 """
 
-from gpu.lifecycle.asking import request_cancel, request_stop, requeue, submit
+from gpu.lifecycle.asking import request_cancel, request_stop, requeue, submit, submit_many
 from gpu.lifecycle.line import position
 from gpu.lifecycle.lost import requeue_abandoned, requeue_lost
 from gpu.lifecycle.moves import MAX_ATTEMPTS, MOVES
@@ -50,5 +50,6 @@ __all__ = [
     "requeue_lost",
     "signals",
     "submit",
+    "submit_many",
     "succeed",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from django.db import transaction
@@ -32,27 +33,49 @@ def submit(
 
     Raises `billing.ledger.InsufficientCredits`, and KeyError for a kind nobody registered.
     """
+    asked = {job_id or uuid.uuid4(): subject}
+    return _submit(asked, owner=owner, kind=kind, price=price, say=say, affinity=affinity)[0]
+
+
+def submit_many(
+    *, owner: User, kind: str, subjects: Sequence[uuid.UUID], price: int, say: str, affinity: str = ""
+) -> list[Job]:
+    """The same for several pieces of work that are alike, all or none, at `price` each; in the order of `subjects`."""
+    asked = {uuid.uuid4(): subject for subject in subjects}
+    return _submit(asked, owner=owner, kind=kind, price=price, say=say, affinity=affinity)
+
+
+def _submit(
+    asked: Mapping[uuid.UUID, uuid.UUID], *, owner: User, kind: str, price: int, say: str, affinity: str
+) -> list[Job]:
+    """`asked` maps the public id of each job to its subject."""
     kinds.get(kind)
     with transaction.atomic():
-        job = Job.objects.create(
-            public_id=job_id or uuid.uuid4(),
-            owner=owner,
-            kind=kind,
-            subject=subject,
-            price=price,
-            affinity=affinity,
-            tier=plan_of(owner).tier,
-            queued_at=Now(),
+        keys = {job_id: f"job:{job_id}:hold" for job_id in asked} if price else {}
+        wanted = [ledger.Wanted(price, key, job_id) for job_id, key in keys.items()]
+        holds = {held.job: held for held in ledger.hold_all(user=owner, wanted=wanted, say=say)} if wanted else {}
+        tier = plan_of(owner).tier
+        jobs = Job.objects.bulk_create(
+            Job(
+                public_id=job_id,
+                owner=owner,
+                kind=kind,
+                subject=subject,
+                price=price,
+                hold=holds.get(job_id),
+                affinity=affinity,
+                tier=tier,
+                queued_at=Now(),
+            )
+            for job_id, subject in asked.items()
         )
-        job.refresh_from_db(fields=["queued_at"])
-        JobEvent.objects.create(job=job, to_state=QUEUED, fence=0)
-        if price:
-            key = f"job:{job.public_id}:hold"
-            job.hold = ledger.hold(user=owner, amount=price, key=key, say=say, job=job.public_id)
-            job.save(update_fields=["hold"])
+        came = dict(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "queued_at"))
+        for job in jobs:
+            job.queued_at = came[job.pk]
+            transaction.on_commit(partial(live.announce, job, moved=True), robust=True)
+        JobEvent.objects.bulk_create(JobEvent(job=job, to_state=QUEUED, fence=0) for job in jobs)
         transaction.on_commit(ring, robust=True)
-        transaction.on_commit(partial(live.announce, job, moved=True), robust=True)
-    return job
+    return jobs
 
 
 def request_stop(*, job_id: JobId) -> bool:

@@ -61,6 +61,30 @@ def test_a_hold_moves_credits_aside_without_spending_them(artist: User) -> None:
     assert (newest.kind, newest.amount, newest.balance) == ("hold", 0, 50)
 
 
+def test_holds_made_together_share_the_grants_and_are_resolved_each_by_itself(artist: User) -> None:
+    soon = timezone.now() + timedelta(days=1)
+    first = ledger.grant(user=artist, amount=5, source_ref="pack", say="A pack", expires_at=soon)
+    wanted = [ledger.Wanted(3, "job:1"), ledger.Wanted(0, "job:2"), ledger.Wanted(4, "job:3")]
+    holds = ledger.hold_all(user=artist, wanted=wanted, say="Pictures")
+    assert [held.amount for held in holds] == [3, 0, 4]
+    assert purse(artist) == (48, 7)
+    parts = [list(held.slices.order_by("pk").values_list("amount", flat=True)) for held in holds]
+    assert parts == [[3], [], [2, 2]]  # what expires first is used first, across all of them
+    assert CreditGrant.objects.get(pk=first.pk).remaining == 0
+    assert ledger.hold_all(user=artist, wanted=wanted, say="Pictures") == holds
+    ledger.release(hold=holds[0], say="")
+    ledger.capture(hold=holds[2], amount=4, say="")
+    assert purse(artist) == (51, 0)
+    assert audit_all(mend=False) == []
+
+
+def test_holds_made_together_are_refused_together(artist: User) -> None:
+    wanted = [ledger.Wanted(30, f"job:{n}") for n in range(2)]
+    with pytest.raises(InsufficientCredits, match="costs 60 credits and you have 50"):
+        ledger.hold_all(user=artist, wanted=wanted, say="Pictures")
+    assert purse(artist) == (50, 0)
+
+
 def test_a_capture_pays_what_was_delivered_and_releases_the_rest(artist: User) -> None:
     done = ledger.capture(hold=hold(artist, 40), amount=30, say="3 of 4 checkpoints")
     assert (done.captured, done.released) == (30, 10)

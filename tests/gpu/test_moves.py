@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -192,6 +193,31 @@ def test_submitting_holds_the_price_and_names_it_in_the_ledger(artist: User) -> 
     assert job.hold is not None
     assert (job.hold.amount, job.hold.say, job.hold.job) == (PRICE, "A probe", job.public_id)
     assert [(event.from_state, event.to_state) for event in job.events.all()] == [("", State.QUEUED)]
+
+
+def test_work_that_is_asked_for_together_waits_in_its_order_with_a_hold_each(
+    artist: User, django_assert_max_num_queries: Any
+) -> None:
+    subjects = [uuid.uuid4() for _ in range(8)]
+    with django_assert_max_num_queries(20):
+        jobs = lifecycle.submit_many(owner=artist, kind=probe.SHORT, subjects=subjects, price=1, say="Pictures")
+    assert [job.subject for job in jobs] == subjects
+    assert [lifecycle.position(job) for job in jobs] == list(range(1, 9))
+    assert len({job.hold_id for job in jobs}) == 8
+    assert all(job.hold and (job.hold.amount, job.hold.job) == (1, job.public_id) for job in jobs)
+    assert all(job.events.count() == 1 for job in jobs)
+    assert purse(artist)[1] == 8
+
+
+def test_work_asked_for_together_is_refused_as_a_whole(artist: User, settings: LazySettings) -> None:
+    settings.BILLING = True
+    there, _ = purse(artist)
+    with pytest.raises(InsufficientCredits, match=f"costs {there + 1} credits"):
+        lifecycle.submit_many(
+            owner=artist, kind=probe.SHORT, subjects=[uuid.uuid4() for _ in range(there + 1)], price=1, say="Pictures"
+        )
+    assert not Job.objects.exists()
+    assert purse(artist) == (there, 0)
 
 
 def test_what_costs_nothing_holds_nothing(artist: User) -> None:
