@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.ledger import InsufficientCredits, account_of
 from config.kit import media
 from config.kit.errors import Conflict, Refusal
 from config.kit.limits import limit
@@ -39,13 +38,8 @@ def create_request(*, owner: User, tool: str, data: Mapping[str, Any]) -> Reques
     chosen = tools.get(tool)
     wish = chosen.read(owner, data)
     safety.require_safe(wish.prompt)
-    try:
-        with transaction.atomic():
-            return _place(owner, chosen, wish)
-    except InsufficientCredits as short:  # told for all the pictures, not for the one at which the credits ran out
-        purse = account_of(owner)
-        price = chosen.unit_price(wish.params) * wish.count
-        raise InsufficientCredits(price=price, available=purse.available, debt=purse.debt) from short
+    with transaction.atomic():
+        return _place(owner, chosen, wish)
 
 
 def upload_source(*, owner: User, file: File[bytes] | None) -> Source:
@@ -64,8 +58,8 @@ def retry_output(*, output: Output) -> Output:
         output = Output.objects.select_for_update().get(pk=output.pk)
         if output.job.state not in (Job.State.FAILED, Job.State.CANCELLED):
             raise Conflict(_("Only a picture that failed or was cancelled can be tried again."), code="not_ended")
-        tool = tools.get(output.request.tool)
-        output.job = _submit(output, tool, price=output.job.price, affinity=output.job.affinity)
+        tools.get(output.request.tool)  # it may not be on offer any more
+        [output.job] = _submit([output], output.job.price, output.job.affinity)
         output.file, output.made = "", {}
         output.save(update_fields=["job", "file", "made"])
     return output
@@ -120,29 +114,27 @@ def _place(owner: User, tool: Tool, wish: Wish) -> Request:
         RequestStyle(request=request, style=style, adapter=adapter, weight=weight, position=position)
         for position, (style, adapter, weight) in enumerate(wish.styles)
     )
-    price, affinity = tool.unit_price(wish.params), _affinity(wish)
-    for ordinal in range(wish.count):
-        _ask(request, tool, ordinal, price=price, affinity=affinity)
+    outputs = [
+        Output(request=request, ordinal=ordinal, seed=(request.seed + ordinal) % (MAX_SEED + 1))  # counted on
+        for ordinal in range(wish.count)
+    ]
+    for output, job in zip(outputs, _submit(outputs, tool.unit_price(wish.params), _affinity(wish)), strict=True):
+        output.job = job
+    Output.objects.bulk_create(outputs)
     return request
 
 
-def _ask(request: Request, tool: Tool, ordinal: int, *, price: int, affinity: str) -> Output:
-    """One picture: its seed is the request's, counted on."""
-    output = Output(request=request, ordinal=ordinal, seed=(request.seed + ordinal) % (MAX_SEED + 1))
-    output.job = _submit(output, tool, price=price, affinity=affinity)
-    output.save()
-    return output
-
-
-def _submit(output: Output, tool: Tool, *, price: int, affinity: str) -> Job:
-    prompt = output.request.prompt
+def _submit(outputs: Sequence[Output], price: int, affinity: str) -> list[Job]:
+    """A job for each of a request's outputs."""
+    request = outputs[0].request
+    prompt, title = request.prompt, tools.title_of(request.tool)
     shown = prompt if len(prompt) <= SHOWN_PROMPT else f"{prompt[:SHOWN_PROMPT]}…"
-    return lifecycle.submit(
-        owner=output.request.owner,
-        kind=tool.name,
-        subject=output.public_id,
+    return lifecycle.submit_many(
+        owner=request.owner,
+        kind=request.tool,
+        subjects=[output.public_id for output in outputs],
         price=price,
-        say=f"{tool.title}: {shown}" if shown else str(tool.title),
+        say=f"{title}: {shown}" if shown else title,
         affinity=affinity,
     )
 
