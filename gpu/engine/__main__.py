@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from gpu.engine import models_cli
 from gpu.engine.process import run_file, serve
 
 
@@ -16,10 +15,16 @@ def main() -> int:
     parser.add_argument("--warm", default="", metavar="BASE", help="load this base before the first job")
     verbs = parser.add_subparsers(dest="verb")
     verbs.add_parser("run", help="run one job").add_argument("spec", type=Path, help="a spec, as JSON")
-    models_cli.add_to(verbs)
+    tools = {}
+    if {"models", "lora", "-h", "--help"}.intersection(sys.argv):  # a worker's engine says hello without them
+        from gpu.engine import lora_cli, models_cli
+
+        tools = {"models": models_cli, "lora": lora_cli}
+        for tool in tools.values():
+            tool.add_to(verbs)
     arguments = parser.parse_args()
-    if arguments.verb == "models":
-        return models_cli.main(arguments)
+    if arguments.verb in tools:
+        return tools[arguments.verb].main(arguments)
     return run_file(arguments.spec) if arguments.verb == "run" else serve(warm=arguments.warm)
 
 

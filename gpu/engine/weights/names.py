@@ -1,9 +1,17 @@
-"""What other tools call the layers of a base: flat names with underscores, after diffusers or after Stability."""
+"""What tools call the layers of a base. Here they are named as diffusers names them, wherever they come from.
+
+`unet.down_blocks.1.attentions.0…to_q` is a layer; kohya's trainer flattens it to `lora_unet_down_blocks_1_…_to_q`,
+after diffusers' blocks or after the numbers of Stability's own code. The text encoders' layers always carry
+`text_model`, which transformers dropped from the module names of one of them in version 5.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
+
+Role = Literal["down", "up", "alpha"]
 
 # the part of a base that each stands for; `lora_te_` is an older spelling that we read but do not write
 PREFIXES = {
@@ -13,23 +21,50 @@ PREFIXES = {
     "lora_te_": "text_encoder",
 }
 _WRITTEN = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
+_ENDINGS: dict[str, Role] = {
+    ".lora_down.weight": "down", ".lora_A.weight": "down", ".lora.down.weight": "down",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_up.weight": "up", ".lora_B.weight": "up", ".lora.up.weight": "up",
+    ".lora_linear_layer.up.weight": "up",
+    ".alpha": "alpha",
+}  # fmt: skip
+# diffusers before PEFT kept a LoRA in the attention's processor
+_PROCESSOR = re.compile(r"\.processor\.(to_[qkv]|to_out)_lora\.(down|up)\.weight$")
 
 
-def flat_name(name: str) -> str:
+def canonical(module: str) -> str:
+    """A module's name as files have it."""
+    part, tail = module.split(".", 1)
+    return f"{part}.text_model.{tail}" if part != "unet" and tail.startswith("encoder.") else module
+
+
+def flat_name(layer: str) -> str:
     """`unet.mid_block.attentions.0` as kohya's trainer writes it: `lora_unet_mid_block_attentions_0`."""
-    part, tail = name.split(".", 1)
+    part, tail = layer.split(".", 1)
     return _WRITTEN[part] + tail.replace(".", "_")
 
 
-def by_flat_name(names: Iterable[str]) -> dict[str, str]:
+def by_flat_name(layers: Iterable[str]) -> dict[str, str]:
     """The way back, for each spelling of a part."""
     back = {}
-    for name in names:
-        part, tail = name.split(".", 1)
+    for layer in layers:
+        part, tail = layer.split(".", 1)
         for prefix, own in PREFIXES.items():
             if own == part:
-                back[prefix + tail.replace(".", "_")] = name
+                for spelled in (tail, tail.removeprefix("text_model.")):
+                    back[prefix + spelled.replace(".", "_")] = layer
     return back
+
+
+def split(key: str) -> tuple[str, Role] | None:
+    """The layer's name in a tensor's key, in whatever spelling, and what the tensor is to it; None for others."""
+    if found := _PROCESSOR.search(key):
+        projection = "to_out.0" if found[1] == "to_out" else found[1]
+        return f"{key[: found.start()]}.{projection}", "down" if found[2] == "down" else "up"
+    for ending, role in _ENDINGS.items():
+        if key.endswith(ending):
+            return key.removesuffix(ending), role
+    return None
 
 
 # --- Stability's names ---
