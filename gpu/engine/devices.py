@@ -33,6 +33,15 @@ def memory_bytes(device: str) -> int:
     return int(torch.cuda.get_device_properties(device).total_memory)
 
 
+def free_host_bytes() -> int:
+    """Memory of the machine that is free, or would be once files are forgotten that it keeps for speed."""
+    facts = Path("/proc/meminfo")
+    for line in facts.read_text().splitlines() if facts.is_file() else ():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
 def peak_bytes(device: str) -> int:
     """The most memory a job held: reserved on a GPU, resident on a CPU (of the whole process life)."""
     if device == "cpu":

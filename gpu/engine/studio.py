@@ -87,14 +87,22 @@ class Studio:
         report.phase("preparing")
         if not self._shelf.has(name, use):
             with report.loading():
+                self._bare()
                 self._shelf.take(name, use)
         base = self._shelf.take(name, use)
         if self._mixer is None or self._mixer.base is not base:
             self._mixer = Mixer(base)
+        if base.plan.storage != self.plan.storage:
+            self._bare()
         base.adopt(self.plan)
         return base, self._mixer
 
     def clear(self) -> None:
         """Frees the device for models of another family."""
-        self._mixer = None
+        self._bare()
         self._shelf.clear()
+
+    def _bare(self) -> None:
+        """Before a base changes its precision or its place: what is kept of it knows no styles."""
+        if self._mixer is not None:
+            self._mixer.mix([])

@@ -20,6 +20,10 @@ class Layer:
     up: Tensor
     scale: float
 
+    @property
+    def bytes(self) -> int:
+        return self.down.nbytes + self.up.nbytes
+
     def delta(self, device: torch.device) -> Tensor:
         """(out, in) in float32, for convolutions with the kernel flattened into `in`."""
         up = self.up.to(device, torch.float32).flatten(1)

@@ -15,7 +15,7 @@ def tensors_of(module: nn.Module) -> Iterator[Tensor]:
 
 
 def rest(module: nn.Module) -> None:
-    """Sends a module to host memory, pinned, where a copy to the device needs no detour."""
+    """Sends a module to host memory, pinned: from there a copy to the device needs no detour. One at rest stays so."""
     for tensor in tensors_of(module):
         if tensor.device.type != "cpu":
             tensor.data = tensor.data.to("cpu")
@@ -24,11 +24,15 @@ def rest(module: nn.Module) -> None:
 
 
 @contextmanager
-def visiting(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Brings a resting module to the device for a while. Weights do not change there, so nothing is copied back."""
+def visiting(module: nn.Module, device: torch.device, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Brings a resting module to the device for a while, in `dtype` if one is given.
+
+    Weights do not change there, so nothing is copied back. A module that is there already is left as it is.
+    """
     resting = [(tensor, tensor.data) for tensor in tensors_of(module) if tensor.device.type != device.type]
     for tensor, host in resting:
-        tensor.data = host.to(device, non_blocking=True)
+        there = host.to(device, non_blocking=True)  # the copy first: numbers are converted where that is fast
+        tensor.data = there.to(dtype) if dtype and there.is_floating_point() else there
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ MIB = 2**20
 
 UNET_FORWARD = 79.0
 # With LoRA on the attention layers, of which the inputs are kept in float32; measured with `train_lora.blocks`.
-UNET_TRAINING: Mapping[Checkpointing, float] = MappingProxyType({"all": 300.0, "some": 2600.0, "none": 8000.0})
+UNET_TRAINING: Mapping[Checkpointing, float] = MappingProxyType({"all": 275.0, "some": 1980.0, "none": 3920.0})
 # InvokeAI's `vae_working_memory.py`, measured on CUDA: 2200 to decode, half of it to encode, a quarter more in tiles.
 VAE_DECODE, VAE_ENCODE = 2200.0, 1100.0
 TILE_OVERHEAD = 1.25

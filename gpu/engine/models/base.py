@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -19,8 +19,11 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from gpu.engine.catalogue import BaseFacts
 from gpu.engine.memory import Plan
+from gpu.engine.memory.compiling import compile_blocks
 from gpu.engine.memory.guests import rest, visiting
+from gpu.engine.models.masters import Masters
 from gpu.engine.prompts import Prompt, embed
+from gpu.engine.quantized import FP8, Small
 from gpu.engine.tiles import Make, mapped
 
 PROMPTS_KEPT = 256  # embeddings of SDXL are 650 kB each
@@ -44,6 +47,9 @@ class Base:
     text_state: tuple[Any, ...] = ()
     # words that were learned: a trigger word and its vectors for each text encoder, (n, width) each
     words: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    masters: Masters | None = None  # the weights as they were read, in host memory, where there is room for them
+    spent: bool = False  # the UNet's weights are not those that were read any more, and cannot be had back
+    _small: Small | None = None
     _prompts: OrderedDict[tuple[Any, ...], Prompt] = field(default_factory=OrderedDict)
     _colours: Tensor | None = None
 
@@ -76,12 +82,50 @@ class Base:
 
     # --- memory ---
 
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The modules with weights, by the names that files give them."""
+        first, second = self.text_encoders
+        return {"unet": self.unet, "vae": self.vae, "text_encoder": first, "text_encoder_2": second}
+
     def adopt(self, plan: Plan) -> None:
         """Arranges the base as a memory plan says. What is to rest leaves the device; what is resident comes to it."""
         self.plan = plan
         for encoder in self.text_encoders:
             self._place(encoder, resting=plan.text == "swapped")
         self._place(self.vae, resting=plan.vae == "swapped")
+        if (plan.storage == "fp8") != (self._small is not None):
+            self._grow() if self._small else self._shrink()
+        compile_blocks(self.unet, wanted=plan.compiled)
+
+    def become(self, dtype: torch.dtype) -> None:
+        """Has the bare base work in another precision, from its masters, without a second copy on the device."""
+        assert self.masters is not None, "without masters a base is read again"
+        self._grow()
+        self.dtype = dtype
+        for name, parameter in self.unet.named_parameters():
+            form = torch.channels_last if parameter.dim() == 4 else torch.preserve_format
+            parameter.data = (
+                self.masters[f"unet.{name}"].to(self.device, non_blocking=True).to(dtype, memory_format=form)
+            )
+        self.forget_prompts()
+        self._colours = None
+
+    def leave(self) -> None:
+        """Takes the bare base off the device: it rests on its masters, until it becomes something again."""
+        assert self.masters is not None, "without masters there is nothing to rest on"
+        self._grow()
+        for part, module in self.parts.items():
+            for name, parameter in module.named_parameters():
+                parameter.data = self.masters[f"{part}.{name}"]
+        self.forget_prompts()
+        self._colours = None
+
+    def master_of(self, name: str) -> Tensor | None:
+        """A weight as it was read, such as `unet.conv_in.weight`; None where no copy of it is kept."""
+        if self.masters is not None:
+            return self.masters.get(name)
+        return None if self._small is None else self._small.master_of(name.removeprefix("unet."))
 
     def _place(self, module: nn.Module, *, resting: bool) -> None:
         if self.device.type == "cpu":
@@ -89,13 +133,52 @@ class Base:
         if resting:
             rest(module)
         else:
-            module.to(self.device)
+            module.to(self.device, self.dtype)
+
+    def _shrink(self) -> None:
+        masters = None if self.masters is None else self.masters.of("unet")
+        if masters is None and self.device.type == "cpu":  # memory is not what a CPU's fp8 is for
+            masters = {name: weight.detach().clone() for name, weight in self.unet.named_parameters()}
+        self._small = Small(self.unet, masters)
+
+    def _grow(self) -> None:
+        if self._small is None:
+            return
+        self._small.restore()
+        self.spent = self.spent or not self._small.exact
+        self._small = None
 
     @contextmanager
     def present(self, module: nn.Module) -> Iterator[None]:
         """Brings a resting module to the device for a while; costs nothing where it is resident."""
-        with visiting(module, self.device):
+        with visiting(module, self.device, self.dtype):
             yield
+
+    @contextmanager
+    def in_safe_precision(self) -> Iterator[None]:
+        """Works in numbers that do not overflow, for a base that did in float16; its weights come back bit for bit.
+
+        On a GPU these are bfloat16's, which have float32's range and need no more memory than float16's.
+        """
+        own, safe = self.dtype, torch.float32 if self.device.type == "cpu" else torch.bfloat16
+        aside = {}
+        self.dtype = safe
+        self.forget_prompts()
+        try:
+            for name, parameter in self.unet.named_parameters():
+                if parameter.dtype != FP8:
+                    aside[name] = parameter.data.to("cpu")
+                    parameter.data = parameter.data.to(safe)
+            with ExitStack() as stack:
+                for encoder in self.text_encoders:
+                    stack.enter_context(precision(encoder, safe))
+                yield
+        finally:
+            self.dtype = own
+            self.forget_prompts()
+            for name, parameter in self.unet.named_parameters():
+                if name in aside:
+                    parameter.data = aside[name].to(self.device)
 
     # --- text ---
 

@@ -10,15 +10,20 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from gpu.engine import hub
+from gpu.engine import devices, hub
 from gpu.engine.catalogue import BaseFacts, describe
 from gpu.engine.failures import bad_weights
+from gpu.engine.memory.sizes import sizes_of
 from gpu.engine.models.base import Base
+from gpu.engine.models.masters import Masters
 
 Use = Literal["pictures", "training"]
+
+# Host memory that must be free, in sizes of the base, for a copy of it to stay there: while it is moved into place a
+# part of it lies there twice, and the system and a film's model want some too.
+HOST_ROOM = 1.5
 
 
 def dtype_for(device: str, use: Use) -> torch.dtype:
@@ -32,23 +37,34 @@ def dtype_for(device: str, use: Use) -> torch.dtype:
 def load(name: str, device: str, use: Use = "pictures") -> Base:
     """Reads a base from its folder, or from the hub's cache, downloading it the first time.
 
-    The UNet comes to the device; the rest stays in host memory until the base adopts a plan.
+    The UNet comes to the device; the rest stays in host memory until the base adopts a plan. Where the engine has a GPU
+    and the machine the room, the weights stay in host memory besides.
     """
     facts = describe(name)
     folder, vae_folder = hub.base_folders(facts)
+    dtype = dtype_for(device, use)
+    keep = device != "cpu" and devices.free_host_bytes() > HOST_ROOM * _bytes_of(facts)
     try:
-        base = _read(facts, folder, vae_folder, torch.device(device), dtype_for(device, use))
+        base = _read(facts, folder, vae_folder, torch.device(device), torch.float16 if keep else dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         detail = f"{folder}: {type(error).__name__}: {error}"
         raise bad_weights(
             "The model of this job cannot be read. Please tell us, we have to repair it.", detail=detail
         ) from error
-    parts: list[nn.Module] = [base.unet, base.vae, *base.text_encoders]
-    for module in parts:
+    for module in base.parts.values():
         module.requires_grad_(False).eval()
+    if keep:
+        base.masters = Masters(base.parts, pinned=True)
+        base.become(dtype)
     base.unet.to(base.device)
     base.adopt(base.plan)
     return base
+
+
+def _bytes_of(facts: BaseFacts) -> int:
+    """Of all weights in half precision."""
+    sizes = sizes_of(facts)
+    return 2 * (sizes.unet + sizes.text + sizes.vae)
 
 
 def _read(facts: BaseFacts, folder: Path, vae_folder: Path, device: torch.device, dtype: torch.dtype) -> Base:
