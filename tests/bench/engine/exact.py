@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import psutil
 
 from gpu.engine.contract import StyleWeight
 from gpu.engine.lora import Mixer
 from gpu.engine.models import load
+from gpu.engine.pipelines.painting import denoise
 from tests.bench.engine.rows import Row, Target
 from tests.bench.engine.setting import Setting
 
@@ -16,6 +18,7 @@ from tests.bench.engine.setting import Setting
 def rows(setting: Setting) -> Iterator[Row]:
     yield merge_error(setting)
     yield from switch_drift(setting)
+    yield sequential_guidance(setting)
 
 
 def merge_error(setting: Setting) -> Row:
@@ -83,4 +86,23 @@ def switch_drift(setting: Setting) -> Iterator[Row]:
         ours=round(max(0, grown) / 2**20, 2),
         baseline=0.0,
         runs=setting.switches,
+    )
+
+
+def sequential_guidance(setting: Setting) -> Row:
+    """The two halves of guidance one after the other, which halves the activations, and in one batch."""
+    base = setting.base
+    own = base.plan
+    base.plan = replace(own, sequential_guidance=False)
+    together = denoise(base, setting.recipe)
+    base.plan = replace(own, sequential_guidance=True)
+    apart = denoise(base, setting.recipe)
+    base.plan = own
+    return Row(
+        name="sequential_guidance_error",
+        say="a picture, the two halves of guidance computed one after the other and in one batch, relative error",
+        unit="",
+        target=Target("at most", 1e-2 if setting.on_gpu else 1e-4, of="ours"),
+        ours=float(f"{float((together - apart).norm() / together.norm()):.3g}"),
+        baseline=0.0,
     )
