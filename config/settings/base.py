@@ -280,6 +280,8 @@ BILLING: bool = env.bool("BILLING", default=False)
 # A name from the engine's catalogue, a repository id, or a folder; what `models use` chose where nothing is set.
 BASE_MODEL: str = env.str("BASE_MODEL", default="") or choices.read().base or "starter"
 ENGINE_PYTHON: str = env.str("ENGINE_PYTHON", default="")
+# What a GPU worker keeps of styles' weights on its disk.
+WEIGHTS_CACHE_BYTES = int(env.float("WEIGHTS_CACHE_GB", default=20.0) * 10**9)
 
 UNFOLD = {
     "SITE_TITLE": "ArtistCloner",
