@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gpu.engine.catalogue.buckets import Size
 from gpu.engine.catalogue.models import model
 from gpu.engine.contract.specs import Tier
+from gpu.engine.starter import ANCHORS
 
 Purpose = Literal["style", "person", "character"]
 Quality = Literal["quick", "standard", "fine"]
@@ -46,6 +47,7 @@ class TrainingProfile:
     seconds_per_sample: Mapping[DeviceKind, float]
     seconds_before: Mapping[DeviceKind, float]  # loading, checking and encoding
     gradient_checkpointing: bool = False
+    anchors: tuple[str, ...] = ()  # subjects that a style must leave as they are: gpu/engine/anchors.py
 
     def steps(self, images: int, quality: Quality, purpose: Purpose = "style") -> int:
         """Optimizer steps for a set of `images`, within the bounds. A person or a character takes twice a style's."""
@@ -141,13 +143,14 @@ STARTER = BaseFacts(
         resolution=128,
         resolutions=(128,),
         targets=(*ATTENTION, "conv1", "conv2"),  # its attention works on 8x8 latents and less: lines need convolutions
-        steps_per_image={"quick": 14, "standard": 28, "fine": 56},
+        steps_per_image={"quick": 9, "standard": 28, "fine": 56},
         min_steps=200,
         max_steps=4000,
         sample_count=4,
         seconds_per_step={"cpu": 0.4, "cuda": 0.05},
         seconds_per_sample={"cpu": 1.5, "cuda": 0.5},
         seconds_before={"cpu": 15.0, "cuda": 10.0},
+        anchors=ANCHORS,
     ),
 )
 

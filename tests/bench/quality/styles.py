@@ -12,6 +12,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
+from gpu.engine.starter import ANCHORS
 from gpu.engine.starter.recipe import captions, draw, sources
 from gpu.engine.starter.recipe.sources import Source
 
@@ -52,7 +53,10 @@ def load(style: Style, packages: Path) -> Task:
     names = sources.read_subjects()
     pictures = style.read(sources.folder(packages, style.source.package, style.source.version), names)
     shuffled = Random(style.name).sample(sorted(pictures), len(pictures))
-    learned, tried = shuffled[:LEARNED], shuffled[LEARNED : LEARNED + TRIED]
+    learned = shuffled[:LEARNED]
+    # nor any of those that our training is told by name
+    strange = [code for code in shuffled[LEARNED:] if captions.with_article(names[code]) not in ANCHORS]
+    tried = strange[:TRIED]
     return Task(
         learned={code: pictures[code] for code in learned},
         tried={code: pictures[code] for code in tried},

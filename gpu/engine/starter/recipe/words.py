@@ -1,7 +1,7 @@
 """Step 2b: a word that the base does not know must not disturb what it draws.
 
 A style's trigger word means nothing to the base, yet to small text encoders it is not nothing: "a fox, zekvom" was a
-fox half as often as "a fox" was. So they learn, from themselves alone and in about a minute, to read a caption with an
+fox half as often as "a fox" was. So they learn, from themselves alone and in a few minutes, to read a caption with an
 invented word as they read it without, and every known caption as before. `export` does it last.
 """
 
@@ -18,7 +18,7 @@ from . import captions, draw, sources
 
 log = logging.getLogger(__name__)
 
-STEPS, BATCH, RATE = 500, 16, 4e-4
+STEPS, BATCH, RATE = 1200, 16, 5e-4
 STYLES = tuple(source.style for source in sources.SOURCES if not source.held_out)
 CONSONANTS, VOWELS = "bdfgjklmnprstvzgkvz", "aeiou"
 MEETINGS = ("kv", "zv", "zk", "vk", "zg", "jk", "zr", "vm", "zd", "gz", "kz", "mb", "nk", "rl", "st", "lt")
