@@ -9,7 +9,7 @@ from gpu.engine import contract
 from gpu.engine.contract import TrainingImage, TrainLoraSpec
 from gpu.engine.dataset import open_reference
 from gpu.engine.judging import features, pick, works
-from gpu.engine.judging.samples import gather
+from gpu.engine.judging.samples import asked, gather, heed
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base
 from gpu.engine.report import Report
@@ -38,5 +38,6 @@ def run(
     path = Path(spec.out_dir) / works.NAME
     report.send(contract.Works(job=report.job, path=str(path), sha256=works.write(path, known)))
     samples = gather(spec, base, mixer, [0, *checkpoints], report)
-    verdict = pick.judge(checkpoints, samples, pictures, known, base)
+    prompts = [asked(sample.prompt, spec.trigger_word) for sample in spec.samples]
+    verdict = pick.judge(checkpoints, samples, prompts, pictures, known, base, lambda: heed(report))
     report.send(contract.Verdict(job=report.job, judged=verdict.judged, finalists=verdict.finalists, say=verdict.say))

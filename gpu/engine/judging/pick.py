@@ -7,7 +7,7 @@ whether a sample repeats a work, although its subject is in none. The score is l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +15,26 @@ from PIL import Image
 
 from gpu.engine.contract import Judged
 from gpu.engine.dataset import fit, to_tensor
-from gpu.engine.judging import reasons
-from gpu.engine.judging.features import Features, Floats, available, features
+from gpu.engine.judging import reading, reasons
+from gpu.engine.judging.features import Floats, available, features
 from gpu.engine.judging.samples import Samples
 from gpu.engine.judging.works import NEAR_BITS, NEAR_SIMILARITY, Near, Works
 from gpu.engine.models import Base
 from gpu.engine.pipelines.painting import to_picture
 
 FINALISTS = 3
+LEAK_SPAN = 0.2  # of similarity, on both sides of the guard's threshold
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One checkpoint. `work` is the work that its worst sample comes nearest to."""
+    """One checkpoint. `shown` of `of` samples show what was asked; `work` is what its worst sample comes nearest to."""
 
     step: int
     likeness: float
     following: float
+    shown: int
+    of: int
     leak: float
     work: str
 
@@ -50,16 +53,37 @@ class Choice:
 
 
 def judge(
-    checkpoints: Sequence[int], samples: Samples, references: Sequence[Image.Image], known: Works, base: Base
+    checkpoints: Sequence[int],
+    samples: Samples,
+    prompts: Sequence[str],
+    references: Sequence[Image.Image],
+    known: Works,
+    base: Base,
+    check: Callable[[], None],
 ) -> Choice:
-    """`checkpoints` are steps, ascending; `samples` pictures at the same prompts and seeds by step, 0 the base's."""
+    """`checkpoints` are steps, ascending; `samples` pictures of `prompts` at the same seeds by step, 0 the base's."""
     candidates = [step for step in checkpoints if step in samples]
     if not available() or 0 not in samples or not candidates:
         return Choice([], [checkpoints[-1]], reasons.NOT_JUDGED)
     bare = samples[0]
-    drawn = [_as_drawn(base, picture, bare[0].size) for picture in references]
-    before, works = features(bare), features(drawn)
-    measured = [_measure(step, samples[step], before, works, known) for step in candidates]
+    before, works = features(bare), features([_as_drawn(base, picture, bare[0].size) for picture in references])
+    certain = reading.certainty(base, bare, prompts, check=check)
+    measured = []
+    for step in candidates:
+        check()
+        seen = reading.certainty(base, samples[step], prompts, check=check)
+        nearest = max((known.nearest(picture) for picture in samples[step]), key=leak_of)
+        measured.append(
+            Measured(
+                step=step,
+                likeness=likeness(features(samples[step]).style, before.style, works.style),
+                following=following(seen, certain),
+                shown=int((seen > 0).sum()),
+                of=len(seen),
+                leak=leak_of(nearest),
+                work=nearest.work,
+            )
+        )
     # of two alike the earlier one: it was bent less
     ranked = sorted(measured, key=lambda one: (-round(one.score, 3), one.step))
     judged = [
@@ -74,19 +98,6 @@ def judge(
         for one in ranked
     ]
     return Choice(judged, [one.step for one in ranked[:FINALISTS]], reasons.of_pick(ranked))
-
-
-def _measure(step: int, pictures: Sequence[Image.Image], before: Features, works: Features, known: Works) -> Measured:
-    seen = features(pictures)
-    nearest = [known.nearest(picture) for picture in pictures]
-    worst = max(nearest, key=leak_of)
-    return Measured(
-        step=step,
-        likeness=likeness(seen.style, before.style, works.style),
-        following=following(seen.content, before.content),
-        leak=leak_of(worst),
-        work=worst.work,
-    )
 
 
 # --- the three measures --------------------------------------------------------------------------------------------
@@ -110,21 +121,19 @@ def _distance(one: Floats, other: Floats, scale: Floats) -> float:
     return float(np.sqrt(np.mean(((one.mean(axis=0) - other.mean(axis=0)) / scale) ** 2)))
 
 
-def following(content: Floats, before: Floats) -> float:
-    """Whether each sample is nearest to what the bare base drew at the same prompt and seed: 0..1.
+def following(certain: Floats, before: Floats) -> float:
+    """From the base's certainty (n,) that each sample shows its subject, and that its own samples do: 0..1.
 
-    What all samples of a step share (the style) is taken off both sides, so that the subjects alone are compared.
+    One half for being recognised at all, one half for as much certainty as the base has about its own.
     """
-    own, other = content - content.mean(axis=0), before - before.mean(axis=0)
-    own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-6)
-    other /= np.maximum(np.linalg.norm(other, axis=1, keepdims=True), 1e-6)
-    return float(np.clip((own * other).sum(axis=1), 0, 1).mean())
+    share = np.clip(certain / np.maximum(before, 1e-6), 0, 1)
+    return float(np.mean(((certain > 0) + share) / 2))
 
 
 def leak_of(found: Near) -> float:
     """0 for a picture of its own, 0.5 where the guard would speak, 1 for the work itself."""
     by_hash = 1 - found.bits / (2 * NEAR_BITS)
-    by_features = (found.similarity - (2 * NEAR_SIMILARITY - 1)) / (2 * (1 - NEAR_SIMILARITY))
+    by_features = 0.5 + (found.similarity - NEAR_SIMILARITY) / (2 * LEAK_SPAN)
     return float(np.clip(max(by_hash, by_features), 0, 1))
 
 

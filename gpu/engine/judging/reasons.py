@@ -34,9 +34,11 @@ def _likeness(one: Measured, all_of_them: Sequence[Measured]) -> str:
 
 
 def _following(one: Measured) -> str:
-    if one.following >= STRONG:
+    if one.shown == one.of:
         return "draws what it is told"
-    return "mostly draws what it is told" if one.following >= WEAK else "loses what it was told"
+    if one.shown == 0:
+        return "no longer draws what it is told"
+    return f"shows what it was told in {one.shown} of {one.of} pictures"
 
 
 def of_pick(ranked: Sequence[Measured]) -> str:
@@ -50,10 +52,10 @@ def of_pick(ranked: Sequence[Measured]) -> str:
 def _why(best: Measured, ranked: Sequence[Measured]) -> str:
     closest = max(ranked, key=lambda one: one.likeness)
     if best is closest:
-        if best.following >= WEAK:
+        if best.shown == best.of:
             return f"Step {best.step:,} is closest to your works and still draws what it is told."
         return f"Step {best.step:,} is closest to your works."
-    return f"Step {best.step:,} is the best balance: near to your works, and it still draws what it is told."
+    return f"Step {best.step:,} is the best balance between your hand and what it is told to draw."
 
 
 def _why_not(best: Measured, others: Sequence[Measured]) -> list[str]:
@@ -62,7 +64,7 @@ def _why_not(best: Measured, others: Sequence[Measured]) -> list[str]:
     if leaking:
         one = min(leaking, key=lambda one: one.step)
         return [f"Step {one.step:,} begins to repeat work {one.work}."]
-    closer = [one for one in others if one.likeness > best.likeness and one.following < best.following]
+    closer = [one for one in others if one.likeness > best.likeness and one.shown < best.shown]
     if closer:
         one = max(closer, key=lambda one: one.likeness)
         return [f"Step {one.step:,} is closer still, but follows the words less."]

@@ -62,3 +62,8 @@ def heed(report: Report) -> None:
     """Raises Interrupted for a cancel or a yield. After a stop the judging is what is still to be done."""
     if report.wanted != "stopped":
         report.check()
+
+
+def asked(prompt: str, trigger_word: str) -> str:
+    """What a sample's prompt asks for, without the word that only the style knows."""
+    return " ".join(prompt.replace(trigger_word, "").split()).strip(" ,")
