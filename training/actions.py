@@ -33,8 +33,9 @@ def start_run(*, owner: User, style: Style, purpose: str, quality: str, advanced
         raise Conflict("This style is learning already. Wait for it, or stop it first.", code="already_training")
     rules.ready_to_train(style, purpose=purpose)
     references = list(style.references.all())
-    wanted = plan(images=len(references), purpose=purpose, quality=quality, advanced=advanced)
-    prompts = sample_prompts(wanted.base, [reference.caption for reference in references])
+    captions = [reference.caption for reference in references]
+    wanted = plan(images=len(references), purpose=purpose, quality=quality, advanced=advanced, captions=captions)
+    prompts = sample_prompts(wanted.base, captions)
 
     run_id = uuid.uuid4()
     adapter = style_actions.new_adapter(
@@ -70,9 +71,8 @@ def retry_run(*, run: Run) -> Run:
     """A new run with the same wishes, on the references as they are now, with a hold of its own."""
     if not run.job.ended or run.job.state == Job.State.SUCCEEDED:
         raise Conflict("Only a training that failed or was cancelled can be tried again.", code="not_retryable")
-    settings = run.settings
-    advanced = {name: settings[name] for name in ("steps", "rank", "batch", "resolution", "optimizer", "method")}
-    return start_run(owner=run.job.owner, style=run.style, purpose=run.purpose, quality=run.quality, advanced=advanced)
+    wishes = run.settings.get("wishes")  # of an earlier version there are none: the recipe holds
+    return start_run(owner=run.job.owner, style=run.style, purpose=run.purpose, quality=run.quality, advanced=wishes)
 
 
 @transaction.atomic

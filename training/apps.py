@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.conf import settings
+
+HOUR = 3600
 
 
 class TrainingConfig(AppConfig):
@@ -12,3 +15,4 @@ class TrainingConfig(AppConfig):
 
         kinds.register(TRAIN_LORA)
         on_erase(forget_style)
+        settings.CELERY_BEAT_SCHEDULE["training-tidy"] = {"task": "training.tasks.tidy_encodings", "schedule": HOUR}

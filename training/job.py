@@ -15,6 +15,7 @@ from gpu.engine import contract
 from gpu.kinds import JobKind
 from gpu.models import Job
 from styles import actions as style_actions
+from training import encodings
 from training.actions import KIND, discard_files
 from training.models import Checkpoint, Metric, Run, Sample, Snapshot
 from training.snapshots import step_of
@@ -45,6 +46,7 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         for reference in run.run_references.all()
     ]
     _restore_snapshot(run, job)
+    encodings.tidy()
     return contract.TrainLoraSpec(
         base=wanted["base"],
         out_dir=str(workdir),
@@ -60,6 +62,9 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         resolution=wanted["resolution"],
         optimizer=wanted["optimizer"],
         method=wanted["method"],
+        # a run that was started by an earlier version has none of these
+        **{name: wanted[name] for name in ("class_prompt", "prior_images", "held_out") if name in wanted},
+        cache_dir=str(encodings.folder_of(run)),
         flip=wanted["flip"],
         seed=wanted["seed"],
         samples=[

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from billing.plans import PRICES
 from config.kit.errors import Refusal
 from gpu.engine.catalogue import QUALITIES, BaseFacts, DeviceKind, Purpose, Quality, describe
 from gpu.models import Worker
+from training import bounds
 
 SAMPLE_SEED = 20_261  # one seed for every style: what changes between two styles is the style
 SAMPLE_COUNT = 4  # one large and three small beside it
@@ -46,11 +48,16 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-MIN_STEPS, MAX_STEPS = 100, 4_000  # the advanced drawer, for any base
-RANKS = (1, 128)
-LEARNING_RATES = (1e-5, 1e-3)  # wider than any of the peers' recipes; a base's own profile may go beyond
-BATCHES = (1, 4)
-OPTIMIZERS = ("adamw", "adamw8bit", "prodigy", "adafactor")
+# What a class is called where the captions do not say it better: the word that most of them use.
+CLASSES: dict[Purpose, tuple[str, ...]] = {
+    "style": ("painting", "drawing", "photograph", "illustration", "sketch"),
+    "person": ("person", "woman", "man"),
+    "character": ("character", "woman", "man", "robot", "cat", "dog", "fox", "bear", "monster", "creature"),
+}
+HELD_OUT_FROM = 12  # works; below, every one of them is needed
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 3
+PRIOR_IMAGES = (20, 48)  # pictures of the class: two for each reference, within these
+WORD_LEARNING_RATE = 2e-3  # diffusers' example for SDXL with its scaling by batch and accumulation
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,12 @@ class Plan:
     resolution: int
     optimizer: str
     method: str
+    class_prompt: str
+    prior_images: int
+    held_out: float  # share of the images that is only measured
     base: str
     seconds: float
+    wishes: dict[str, Any]  # what the artist changed by hand
 
     @property
     def price(self) -> int:
@@ -81,9 +92,14 @@ class Plan:
         return max(1, round(self.seconds / 60))
 
     @property
+    def aside(self) -> int:
+        """How many images are only measured."""
+        return round(self.images * self.held_out)
+
+    @property
     def seen(self) -> int:
         """How often each image is seen."""
-        return max(1, round(self.steps * self.batch / max(1, self.images)))
+        return max(1, round(self.steps * self.batch / max(1, self.images - self.aside)))
 
     def as_settings(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,36 +110,99 @@ def offers(*, images: int, purpose: Purpose = "style") -> list[Plan]:
     return [plan(images=images, purpose=purpose, quality=quality) for quality in QUALITIES]
 
 
-def plan(*, images: int, purpose: str, quality: str, advanced: dict[str, Any] | None = None) -> Plan:
-    """The recipe of the base for this purpose and quality, with what the artist changed, within bounds."""
+def plan(
+    *,
+    images: int,
+    purpose: str,
+    quality: str,
+    advanced: dict[str, Any] | None = None,
+    captions: Iterable[str] = (),
+) -> Plan:
+    """The recipe of the base for this purpose and quality, with what the artist changed, within bounds.
+
+    A LoRA is the default for every purpose. DreamBooth keeps a class from drifting, but sees two pictures a step where
+    a LoRA sees one: twice the minutes for what shows only where others stand beside the one that was learned.
+    """
     if purpose not in ("style", "person", "character"):
-        raise Refusal("Choose Style, Person or Character.", code="unknown_purpose", field="purpose")
+        raise Refusal(_("Choose Style, Person or Character."), code="unknown_purpose", field="purpose")
     if quality not in QUALITIES:
-        raise Refusal("Choose Quick, Standard or Fine.", code="unknown_quality", field="quality")
-    aim, level = cast(Purpose, purpose), quality
+        raise Refusal(_("Choose Quick, Standard or Fine."), code="unknown_quality", field="quality")
+    aim = cast(Purpose, purpose)
     facts = describe(settings.BASE_MODEL)
     recipe = facts.training
     wanted = {name: value for name, value in (advanced or {}).items() if value not in (None, "")}
-    steps = _whole(wanted, "steps", recipe.steps(images, level, aim), MIN_STEPS, MAX_STEPS)
-    rank = _whole(wanted, "rank", recipe.rank, *RANKS)
-    checkpoint_steps = recipe.checkpoint_steps(steps, level)
+    method = _method(wanted, aim)
+    steps = bounds.whole(wanted, "steps", recipe.steps(images, quality, aim), (bounds.MIN_STEPS, bounds.MAX_STEPS))
+    rank = bounds.whole(wanted, "rank", recipe.rank, bounds.RANKS)
+    batch = bounds.whole(wanted, "batch", recipe.batch, bounds.batches(recipe))
+    resolution = bounds.resolution(wanted, recipe)
+    checkpoint_steps = recipe.checkpoint_steps(steps, quality)
+    prior_images = _prior_images(images) if method == bounds.DREAMBOOTH else 0
+    usual_rate = WORD_LEARNING_RATE if method == bounds.TEXTUAL_INVERSION else recipe.learning_rate
     return Plan(
         purpose=aim,
-        quality=level,
+        quality=quality,
         images=images,
         steps=steps,
         checkpoint_steps=checkpoint_steps,
         rank=rank,
         # a rank changed by hand keeps the recipe's proportion of alpha to rank, and with it the strength
         alpha=recipe.alpha * rank / recipe.rank,
-        learning_rate=_learning_rate(wanted, recipe.learning_rate),
-        batch=_whole(wanted, "batch", recipe.batch, BATCHES[0], max(BATCHES[1], recipe.batch)),
-        resolution=_resolution(wanted, facts),
-        optimizer=_choice(wanted, "optimizer", OPTIMIZERS),
-        method=_choice(wanted, "method", ("lora",)),
+        learning_rate=bounds.learning_rate(wanted, usual_rate, method),
+        batch=batch,
+        resolution=resolution,
+        optimizer=bounds.choice(wanted, "optimizer", bounds.OPTIMIZERS, usual_optimizer(facts)),
+        method=method,
+        class_prompt=class_prompt(aim, captions) if method != bounds.LORA else "",
+        prior_images=prior_images,
+        held_out=held_out(images),
         base=facts.name,
-        seconds=recipe.seconds(steps, len(checkpoint_steps), device_kind()),
+        seconds=recipe.seconds(
+            steps,
+            len(checkpoint_steps),
+            device_kind(),
+            batch=batch,
+            resolution=resolution,
+            method=method,
+            prior_images=prior_images,
+        ),
+        wishes=wanted,
     )
+
+
+def _method(wanted: dict[str, Any], purpose: Purpose) -> str:
+    method = bounds.choice(wanted, "method", bounds.METHODS, bounds.LORA)
+    if method == bounds.DREAMBOOTH and purpose == "style":
+        say = _("DreamBooth keeps one person or character apart from all others: for a style choose LoRA.")
+        raise Refusal(say, code="not_for_styles", field="method")
+    return method
+
+
+def _prior_images(images: int) -> int:
+    low, high = PRIOR_IMAGES
+    return max(low, min(high, 2 * images))
+
+
+def usual_optimizer(facts: BaseFacts) -> str:
+    """Eight bits where a card's memory is short; the small base has no need of it."""
+    return "adamw8bit" if facts.native >= 512 else "adamw"
+
+
+def held_out(images: int) -> float:
+    """The share of a set that is only measured: a tenth, at most three works, nothing of a small set."""
+    if images < HELD_OUT_FROM:
+        return 0.0
+    return min(HELD_OUT_MOST, round(images * HELD_OUT_SHARE)) / images
+
+
+def class_prompt(purpose: Purpose, captions: Iterable[str]) -> str:
+    """What the references show one of, such as “a woman”: the class's word that at least half the captions use."""
+    words = [set(re.findall(r"[a-z]+", caption.lower())) for caption in captions]
+    usual, *others = CLASSES[purpose]
+    counts = {name: sum(name in found for found in words) for name in others}
+    most = max(counts, key=lambda name: counts[name])
+    word = most if words and 2 * counts[most] >= len(words) else usual
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def device_kind() -> DeviceKind:
@@ -142,43 +221,3 @@ def sample_prompts(base: str, captions: Iterable[str]) -> list[str]:
 
 def _words(text: str) -> set[str]:
     return {word.rstrip("s") for word in re.findall(r"[a-z]{3,}", text.lower())} - {"the", "and", "with"}
-
-
-def _whole(wanted: dict[str, Any], name: str, default: int, low: int, high: int) -> int:
-    if name not in wanted:
-        return default
-    try:
-        value = int(str(wanted[name]))
-    except ValueError:
-        raise Refusal(f"{name.capitalize()} must be a whole number.", code="not_a_number", field=name) from None
-    if not low <= value <= high:
-        raise Refusal(f"{name.capitalize()} must be from {low} to {high}.", code="out_of_bounds", field=name)
-    return value
-
-
-def _learning_rate(wanted: dict[str, Any], default: float) -> float:
-    if "learning_rate" not in wanted:
-        return default
-    try:
-        value = float(str(wanted["learning_rate"]))
-    except ValueError:
-        raise Refusal("The learning rate must be a number.", code="not_a_number", field="learning_rate") from None
-    if not LEARNING_RATES[0] <= value <= LEARNING_RATES[1]:
-        raise Refusal("The learning rate must be from 0.00001 to 0.001.", code="out_of_bounds", field="learning_rate")
-    return value
-
-
-def _resolution(wanted: dict[str, Any], facts: BaseFacts) -> int:
-    offered = facts.training.resolutions
-    value = _whole(wanted, "resolution", facts.training.resolution, min(offered), max(offered))
-    if value not in offered:
-        choices = ", ".join(str(one) for one in offered)
-        raise Refusal(f"This base learns at {choices} pixels.", code="out_of_bounds", field="resolution")
-    return value
-
-
-def _choice(wanted: dict[str, Any], name: str, offered: tuple[str, ...]) -> str:
-    value = str(wanted.get(name, offered[0]))
-    if value not in offered:
-        raise Refusal(f"{name.capitalize()} must be one of: {', '.join(offered)}.", code="unknown_choice", field=name)
-    return value

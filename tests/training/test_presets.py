@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import LazySettings
 
 from billing.plans import PRICES
 from config.kit.errors import Refusal
 from gpu.engine.catalogue import describe
-from training import presets
+from training import bounds, presets
+from training.forms import TrainForm
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +58,8 @@ def test_it_keeps_the_strength_when_the_rank_is_changed() -> None:
         ("batch", 0),
         ("resolution", 131),
         ("optimizer", "sgd"),
+        ("method", "hypernetwork"),
+        ("method", "dreambooth"),  # of a style
     ],
 )
 def test_it_refuses_what_is_out_of_bounds_and_names_the_field(field: str, value: object) -> None:
@@ -84,3 +88,77 @@ def test_it_still_draws_four_pictures_when_every_subject_is_shown() -> None:
     captions = list(presets.SUBJECTS["starter"])
 
     assert len(presets.sample_prompts("starter", captions)) == presets.SAMPLE_COUNT
+
+
+def test_a_learned_word_has_a_learning_rate_of_its_own() -> None:
+    plan = presets.plan(images=24, purpose="style", quality="quick", advanced={"method": "textual_inversion"})
+    assert plan.learning_rate > describe("starter").training.learning_rate
+
+    faster = {"method": "textual_inversion", "learning_rate": 4e-3}
+    assert presets.plan(images=24, purpose="style", quality="quick", advanced=faster).learning_rate == 4e-3
+    with pytest.raises(Refusal, match=r"from 0.00001 to 0.001"):
+        presets.plan(images=24, purpose="style", quality="quick", advanced=faster | {"method": "lora"})
+
+
+def test_the_class_is_what_most_captions_call_it() -> None:
+    def named(purpose: presets.Purpose, *captions: str) -> str:
+        return presets.class_prompt(purpose, captions)
+
+    assert named("person", "a woman on a beach", "A woman, smiling", "portrait") == "a woman"
+    assert named("person", "a woman on a beach", "someone", "portrait") == "a person"
+    assert named("person") == "a person"
+    assert named("character", "a robot in a field", "the robot sleeps") == "a robot"
+    assert named("style") == "a painting"
+    assert named("style", "an illustration of a cat") == "an illustration"
+
+
+def test_dreambooth_is_for_persons_and_characters_and_counts_its_pictures() -> None:
+    plain = presets.plan(images=15, purpose="person", quality="quick")
+    plan = presets.plan(
+        images=15, purpose="person", quality="quick", advanced={"method": "dreambooth"}, captions=["a man in a hat"]
+    )
+    recipe = describe("starter").training
+
+    assert (plain.method, plain.prior_images, plain.class_prompt) == ("lora", 0, "")
+    assert (plan.prior_images, plan.class_prompt) == (30, "a man")
+    pictures = plan.prior_images * recipe.seconds_per_sample["cpu"]
+    assert plan.seconds - plain.seconds > plan.steps * recipe.seconds_per_step["cpu"] + pictures - 1
+    assert plan.price == plain.price
+
+
+@pytest.mark.parametrize(("images", "aside"), [(5, 0), (11, 0), (12, 1), (20, 2), (40, 3), (200, 3)])
+def test_a_tenth_of_a_set_is_only_measured_but_nothing_of_a_small_one(images: int, aside: int) -> None:
+    assert presets.held_out(images) * images == pytest.approx(aside)
+    assert presets.plan(images=images, purpose="style", quality="quick").aside == aside
+
+
+def test_minutes_follow_batch_and_resolution(settings: LazySettings) -> None:
+    settings.BASE_MODEL = "sdxl"
+    usual = presets.plan(images=24, purpose="style", quality="quick")
+    small = presets.plan(images=24, purpose="style", quality="quick", advanced={"resolution": 512})
+    large = presets.plan(images=24, purpose="style", quality="quick", advanced={"batch": 4})
+
+    assert small.seconds < usual.seconds < large.seconds
+    assert usual.optimizer == "adamw8bit"
+
+
+def test_the_drawer_offers_what_the_base_can_do_and_says_what_each_thing_does(settings: LazySettings) -> None:
+    settings.BASE_MODEL = "sdxl"
+    form = TrainForm({"purpose": "person", "quality": "quick", "method": "dreambooth", "resolution": "768"})
+
+    assert form.is_valid()
+    assert form.advanced() == {"method": "dreambooth", "resolution": "768"}
+    assert [
+        name for name in form.fields if name not in ("purpose", "quality") and not form.fields[name].help_text
+    ] == []
+    assert form.fields["batch"].widget.attrs["max"] == 4
+    assert str(form.fields["learning_rate"].widget.attrs["placeholder"]) == "0.0001"
+    assert {value for value, _title in form.fields["resolution"].choices} == {"", "512", "768", "1024"}  # type: ignore[attr-defined]
+    assert {value for value, _title in form.fields["method"].choices} == {"", *bounds.METHODS}  # type: ignore[attr-defined]
+
+
+def test_what_was_changed_by_hand_is_remembered_for_another_try() -> None:
+    wishes = {"rank": 4, "learning_rate": "0.0005", "steps": ""}
+    plan = presets.plan(images=24, purpose="style", quality="quick", advanced=wishes)
+
+    assert plan.as_settings()["wishes"] == {"rank": 4, "learning_rate": "0.0005"}

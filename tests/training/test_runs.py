@@ -235,6 +235,32 @@ def test_a_failed_run_can_be_tried_again_with_a_hold_of_its_own(settings: LazySe
     assert again.settings["steps"] == run.settings["steps"]
 
 
+def test_another_try_has_the_same_wishes(settings: LazySettings) -> None:
+    style = make_ready_style()
+    wishes = {"rank": 4, "learning_rate": 5e-4, "method": "textual_inversion"}
+    run = actions.start_run(owner=style.owner, style=style, purpose="style", quality="quick", advanced=wishes)
+    lifecycle.request_cancel(job_id=run.job.pk)
+    again = actions.retry_run(run=run_of(Job.objects.get(pk=run.job.pk)))
+
+    assert {name: again.settings[name] for name in wishes} == wishes
+    assert again.adapter.method == "textual_inversion"
+
+
+def test_its_spec_says_the_method_and_all_it_needs(tmp_path: Path) -> None:
+    style = make_ready_style()
+    Style.objects.filter(pk=style.pk).update(kind="character")
+    style.refresh_from_db()
+    run = actions.start_run(
+        owner=style.owner, style=style, purpose="character", quality="quick", advanced={"method": "dreambooth"}
+    )
+    spec = build_spec(run.job, tmp_path)
+
+    assert isinstance(spec, contract.TrainLoraSpec)
+    assert (spec.method, spec.class_prompt, spec.prior_images) == ("dreambooth", "a character", 40)
+    assert round(spec.held_out * len(spec.images)) == 2
+    assert spec.cache_dir
+
+
 def test_a_running_run_cannot_be_tried_again() -> None:
     run, _job = running_run()
 

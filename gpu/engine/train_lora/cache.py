@@ -53,9 +53,10 @@ class Cache:
         return self.folder / f"{name[:40]}.safetensors"
 
     def prune(self) -> None:
-        """Leaves at most MOST bytes."""
+        """Leaves at most MOST bytes, and marks the folder as used."""
         if self.folder is None or not self.folder.is_dir():
             return
+        os.utime(self.folder)
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files)
         for path in sorted(files, key=lambda path: path.stat().st_mtime):
