@@ -1,4 +1,5 @@
 // A file that is chosen or dropped is sent at once: there is nothing else to fill in.
+import "./tool-tabs.js";
 import { attach } from "./attach.js";
 
 attach("[data-choose]", (form) => {

@@ -1,5 +1,6 @@
 // The dock: what it costs follows what is asked for, and the folded parts say in a line what they hold.
 import "./ranges.js";
+import "./tool-tabs.js";
 import { attach } from "./attach.js";
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
