@@ -127,3 +127,9 @@ def _one_thread() -> None:
 def studio() -> Studio:
     """What runs whole jobs, its last base kept warm."""
     return Studio("cpu")
+
+
+@pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings whose checkpoints are not compared at the end, which would take longer than such a small training."""
+    monkeypatch.setattr("gpu.engine.judging.run", lambda *given: given[-1].phase("judging"))

@@ -24,6 +24,8 @@ from gpu.engine.train_lora import loop, step
 from tests.engine.makers import RECIPE, Heard, same, train, training_spec, weights_of
 from training.snapshots import step_of
 
+pytestmark = pytest.mark.usefixtures("unjudged")
+
 
 @pytest.fixture
 def base(tiny_base: Path) -> Base:
@@ -77,7 +79,15 @@ def test_it_tells_the_phases_in_order_and_progress_never_falls(
     heard = train(training_spec(base.facts.name, tmp_path, paintings), base)
     seen = [event.phase for event in heard.of("phase")]
     # sampling interrupts training once at every checkpoint, and before the first step
-    assert seen == ["checking", "preparing", "encoding", *["training", "sampling"] * 3, "training", "judging", "finishing"]
+    assert seen == [
+        "checking",
+        "preparing",
+        "encoding",
+        *["training", "sampling"] * 3,
+        "training",
+        "judging",
+        "finishing",
+    ]
     fractions = [event.fraction for event in heard.of("progress")]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0

@@ -22,6 +22,8 @@ from gpu.engine.train_lora import cache, loop, material, preflight, recovery, ru
 from gpu.engine.train_lora.material import held_out
 from tests.engine.makers import Heard, same, train, training_spec, weights_of
 
+pytestmark = pytest.mark.usefixtures("unjudged")
+
 
 @pytest.fixture(scope="module")
 def base(tiny_base: Path) -> Base:

@@ -23,16 +23,19 @@ from gpu.engine.inversion import Vectors
 from gpu.engine.lora import Mixer, Trainable
 from gpu.engine.memory import Plan
 from gpu.engine.models import Base, load
+from gpu.engine.pipelines.painting import paint
 from gpu.engine.prompts import Prompt
 from gpu.engine.train_lora import blocks
 from gpu.engine.train_lora import material as materials
 from gpu.engine.train_lora.material import gather
 from gpu.engine.train_lora.session import Session, expect, open_session
 from gpu.engine.train_lora.step import gradients
-from tests.engine.makers import Heard, same, train, training_spec, weights_of
+from tests.engine.makers import RECIPE, Heard, same, train, training_spec, weights_of
 
 DREAMBOOTH = {"method": "dreambooth", "class_prompt": "a picture", "prior_images": 2, "prior_weight": 0.5}
 INVERSION = {"method": "textual_inversion", "vectors": 3, "class_prompt": "a fox", "learning_rate": 5e-3}
+
+pytestmark = pytest.mark.usefixtures("unjudged")
 
 
 @pytest.fixture(scope="module")
@@ -331,6 +334,23 @@ def test_a_learned_word_moves_nothing_but_its_vectors(base: Base, tmp_path: Path
     read = inversion.read(Path(end.path), end.sha256, base)
     assert read.word == spec.trigger_word
     assert [tuple(part.shape) for part in read.vectors] == [(3, 16), (3, 24)]
+
+
+def test_the_samples_of_a_learned_word_are_the_pictures_that_generation_makes(
+    base: Base, tmp_path: Path, paintings: list[Path]
+) -> None:
+    spec = training_spec(base.facts.name, tmp_path, paintings, **INVERSION)
+    heard = train(spec, base)
+    end, samples = heard.of("checkpoint")[-1], heard.of("sample")
+    assert len({Path(sample.path).read_bytes() for sample in samples}) == 3
+    mixer = Mixer(base)
+    mixer.mix([StyleWeight(path=end.path, sha256=end.sha256, weight=1)])
+    recipe = replace(
+        RECIPE, prompt=spec.samples[0].prompt, steps=spec.sample_steps, guidance=spec.sample_guidance, seed=1
+    )
+    paint(base, recipe).save(tmp_path / "again.png")
+    mixer.mix([])
+    assert (tmp_path / "again.png").read_bytes() == Path(samples[-1].path).read_bytes()
 
 
 def test_the_file_of_a_learned_word_is_checked(base: Base, tmp_path: Path) -> None:
