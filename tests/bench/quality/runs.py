@@ -14,7 +14,7 @@ import json
 import time
 from pathlib import Path
 
-SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of our steps, after which a version is kept
+SHARES = (1 / 6, 1 / 3, 1)  # of our steps, after which a version is kept
 
 
 def ours(folder: Path, base: str, seed: int) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ from gpu.engine.starter.recipe.sources import Source
 Pictures = dict[str, Image.Image]  # by code point, on white
 
 LEARNED = 24  # references of a run, as in the product's quick start
-TRIED = 32  # other subjects, which no run sees
+TRIED = 24  # other subjects, which no run sees
 
 
 @dataclass(frozen=True)
