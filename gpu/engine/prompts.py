@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from transformers import CLIPTokenizer
+from torch import Tensor
+from transformers import CLIPTokenizer, PreTrainedModel
 
 if TYPE_CHECKING:
     from gpu.engine.models import Base
@@ -173,7 +173,7 @@ def _padded(chunk: Sequence[Token], tokenizer: CLIPTokenizer) -> list[int]:
 
 
 @contextmanager
-def _learned(encoder: nn.Module, chunks: Sequence[Sequence[Token]]) -> Iterator[None]:
+def _learned(encoder: PreTrainedModel, chunks: Sequence[Sequence[Token]]) -> Iterator[None]:
     """Puts the vectors of learned words in place of their tokens' own, for one pass."""
     places = [
         (row, place, token.vector)
@@ -186,11 +186,12 @@ def _learned(encoder: nn.Module, chunks: Sequence[Sequence[Token]]) -> Iterator[
         return
     rows, columns, vectors = zip(*places, strict=True)
 
-    def put(module: nn.Module, given: object, embedded: Tensor) -> Tensor:
+    def put(module: object, given: object, embedded: Tensor) -> Tensor:
         new = torch.stack(vectors).to(embedded.device, embedded.dtype)
         return embedded.index_put((torch.tensor(rows), torch.tensor(columns)), new)
 
-    hook = encoder.get_input_embeddings().register_forward_hook(put)
+    embeddings: Any = encoder.get_input_embeddings()
+    hook = embeddings.register_forward_hook(put)
     try:
         yield
     finally:

@@ -66,6 +66,7 @@ def blend(parts: Iterator[tuple[Window, Tensor]], height: int, width: int) -> Te
         window.of(total).add_(part.float() * share)
         window.of(weights).add_(share)
     assert total is not None, "there is at least one window"
+    assert weights is not None
     return total / weights
 
 

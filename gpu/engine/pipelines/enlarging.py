@@ -41,7 +41,9 @@ def enlarge(picture: Image.Image, factor: int, upscaler: str, device: str, repor
     def larger(part: Tensor) -> Tensor:
         report.check()
         height, width = part.shape[-2:]
-        made = network(part.to(device)).reconstruction  # which is padded to whole windows of attention
+        window = int(network.config.window_size)  # of attention, which takes whole ones only
+        whole = torch.nn.functional.pad(part, (0, -width % window, 0, -height % window), mode="replicate")
+        made = network(whole.to(device)).reconstruction
         return made[..., : height * by, : width * by].float().cpu()
 
     made = mapped(pixels, larger, tile=TILE, scale=Fraction(by))

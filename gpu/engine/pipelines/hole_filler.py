@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
 
 from gpu.engine import hub
 from gpu.engine.catalogue import model
@@ -34,15 +36,20 @@ def filling(spec: PictureSpec, base: Base, mixer: Mixer, report: Report) -> Iter
         if base.device.type != "cpu":
             rest(base.unet)
         unet = _read(name, base)
+        _place(unet, base.device)
     # embeddings are shared; copies of the other UNet's weights are not
-    twin = replace(base, unet=unet.to(base.device), words={}, masters=None, _small=None)
+    twin = replace(base, unet=unet, words={}, masters=None, _small=None)
     own = Mixer(twin)
     try:
         yield twin, own
     finally:
         own.mix([])
-        twin.unet.to("cpu")
-        base.unet.to(base.device)
+        _place(twin.unet, "cpu")
+        _place(base.unet, base.device)
+
+
+def _place(module: nn.Module, device: torch.device | str) -> None:
+    module.to(device)
 
 
 def _read(name: str, base: Base) -> UNet2DConditionModel:

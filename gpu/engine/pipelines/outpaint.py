@@ -21,7 +21,10 @@ from gpu.engine.report import Report
 if TYPE_CHECKING:
     from gpu.engine.studio import Studio
 
-STRENGTH = 0.95  # a little of the colours that the edges lend is left to begin with
+# How much of the schedule is gone through: what is left of the colours that the edges lend keeps the base from beginning
+# another picture beside the first. A UNet that was taught to fill holes sees the first, and needs no such hold.
+STRENGTH = 0.75
+STRENGTH_TAUGHT = 0.99
 AREA = 1.5  # of the base's native area: what it can draw at once without losing the whole out of sight
 GRAIN = 12.0  # of 255: noise on the lent colours, for the VAE knows no picture as smooth as they are
 
@@ -59,7 +62,7 @@ def make(spec: OutpaintSpec, source: Image.Image, known: np.ndarray, base: Base,
     patch = patch_around(mask, base, round(AREA * base.facts.native**2))
     with filling(spec, base, mixer, report) as (painter, styles):
         work = Work.begin(spec, painter, styles, report)
-        picture = redraw(work, canvas, mask, patch, STRENGTH)
+        picture = redraw(work, canvas, mask, patch, STRENGTH if painter is base else STRENGTH_TAUGHT)
     finish(spec, picture, report)
 
 

@@ -16,6 +16,7 @@ from gpu.engine.lora import Mixer
 from gpu.engine.models import Base
 from gpu.engine.pipelines.painting import Pace, Recipe, Start, paint, preview, recipe_of
 from gpu.engine.pipelines.painting.previews import Frame
+from gpu.engine.pipelines.painting.reuse import STEPS
 from gpu.engine.pipelines.sources import to_pixels
 from gpu.engine.report import Report
 
@@ -72,7 +73,9 @@ def by_tier(
     recipe: Recipe, styles: Sequence[StyleWeight], base: Base, report: Report
 ) -> tuple[Recipe, Sequence[StyleWeight]]:
     """The recipe and the styles as the tier wants them. *fast* gives way to *fine* where its model is missing."""
-    if recipe.tier != "fast":
+    if recipe.tier == "draft":
+        return replace(recipe, steps=max(1, round(STEPS * recipe.steps))), styles
+    if recipe.tier == "fine":
         return recipe, styles
     facts = base.facts
     if not facts.fast or not hub.present(model(facts.fast)):

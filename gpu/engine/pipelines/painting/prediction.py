@@ -53,7 +53,8 @@ class Prediction:
         self._tile = high // base.scale, wide // base.scale
 
     def __call__(self, latents: Tensor, moment: Tensor, step: int, hints: Tensor | None = None) -> Tensor:
-        cut = windows(*latents.shape[-2:], self._tile)
+        height, width = latents.shape[-2:]
+        cut = windows(height, width, self._tile)
         if len(cut) == 1:
             return self._guide(latents, moment, step, hints, 0)
 
@@ -62,7 +63,7 @@ class Prediction:
                 seen = None if hints is None else window.of(hints)
                 yield window, self._guide(window.of(latents), moment, step, seen, number)
 
-        return blend(parts(), *latents.shape[-2:]).to(latents.dtype)
+        return blend(parts(), height, width).to(latents.dtype)
 
     def _guide(self, latents: Tensor, moment: Tensor, step: int, hints: Tensor | None, tile: int) -> Tensor:
         if hints is not None:

@@ -2,6 +2,8 @@
 
 After DeepCache (Ma et al. 2023, arXiv:2312.00858): every EVERY-th step goes through the whole UNet and keeps what
 enters its last LEVELS up blocks; the steps between go through the outer blocks alone, with what was kept in between.
+The numbers are measured (docs/gpu.md): with one level a picture is further from *fine* than one of fewer whole steps
+that takes as long; with two it is nearer, and nearest for its time where a few steps are left out besides.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 EVERY = 3
-LEVELS = 1
+LEVELS = 2
+STEPS = 0.7  # of those that *fine* takes
 
 
 class DeepReuse:
@@ -59,7 +62,8 @@ class DeepReuse:
         if unet.down_blocks[self._levels - 1].downsamplers is not None:
             skipped.pop()  # the way down, which is not gone
         hidden = deep
-        for block in unet.up_blocks[-self._levels :]:
+        last: list[Any] = list(unet.up_blocks[-self._levels :])
+        for block in last:
             count = len(block.resnets)
             passed = tuple(skipped[-count:])
             del skipped[-count:]
