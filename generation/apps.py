@@ -10,8 +10,9 @@ class GenerationConfig(AppConfig):
     name = "generation"
 
     def ready(self) -> None:
+        from config.kit import decency
         from gallery import onward
-        from generation import tools
+        from generation import safety, tools
         from generation.addresses import from_artwork
         from generation.job import kind_of
         from generation.tools import (
@@ -25,6 +26,7 @@ class GenerationConfig(AppConfig):
         )
         from gpu import kinds
 
+        decency.register(safety.words)
         for module in (text_to_image, image_to_image, inpaint, outpaint, upscale, image_to_video, camera_move):
             tool = module.TOOL
             tools.register(tool)

@@ -15,7 +15,7 @@ def with_triggers(prompt: str, words: Iterable[str]) -> str:
 
     They come last, as in the captions that the styles were trained on; a prompt of any length is read to its end.
     """
-    missing = [word for word in dict.fromkeys(words) if not _holds(prompt, word)]
+    missing = [word for word in dict.fromkeys(words) if word and not _holds(prompt, word)]
     return ", ".join(filter(None, [prompt, *missing]))
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import File, Router, Schema, Status, UploadedFile
+from ninja import File, Form, Router, Schema, Status, UploadedFile
 
 from accounts.idempotency import idempotent
 from accounts.models import User
@@ -173,6 +173,22 @@ def create_style(request: HttpRequest, payload: StyleIn) -> Status[StyleOut]:
 @idempotent
 def create_sample(request: HttpRequest) -> Status[StyleOut]:
     return Status(201, style_out(request, actions.create_sample_style(owner=_user(request))))
+
+
+@router.post("/styles/import", response={201: StyleOut}, summary="A LoRA from elsewhere as a style, ready at once")
+@idempotent
+def import_style(
+    request: HttpRequest,
+    file: File[UploadedFile],
+    declaration: Form[str],
+    name: Form[str] = "",
+    trigger_word: Form[str] = "",
+) -> Status[StyleOut]:
+    """A `.safetensors` of 2 GB at most; name and trigger word are read from it where none are given."""
+    style = actions.import_adapter(
+        owner=_user(request), file=file, declaration=declaration, name=name, trigger_word=trigger_word
+    )
+    return Status(201, style_out(request, style))
 
 
 @router.get("/styles/{style_id}", response=StyleOut, summary="One style")

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.kit import media
-from styles import queries
+from styles import queries, weights
 from styles.actions.status import refresh_status
 from styles.models import Adapter, Reference, Style
 
@@ -52,10 +52,10 @@ def erase_reference(reference: Reference) -> None:
 
 def erase_versions(style: Style) -> None:
     """Everything that was learned: no version can be used from the first moment on, then the files go."""
-    keys = list(style.adapters.exclude(key="").values_list("key", flat=True))
+    keys = [key for adapter in style.adapters.exclude(key="") for key in weights.keys_of(adapter)]
     with transaction.atomic():
         Style.objects.with_deleted().filter(pk=style.pk).update(active_adapter=None)
-        style.adapters.exclude(state=Adapter.State.FORMING).update(key="", state=Adapter.State.DELETED)
+        style.adapters.exclude(state=Adapter.State.FORMING).update(key="", works_key="", state=Adapter.State.DELETED)
         refresh_status(style=style)
     for key in keys:
         media.delete(key)

@@ -32,7 +32,8 @@ class Style(PublicIdModel):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.ART)
     # `trained` while an adapter is active, whatever later runs do.
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    trigger_word = models.CharField(max_length=30, unique=True)
+    # An imported LoRA keeps the word that it was learned with: others may have the same, or none.
+    trigger_word = models.CharField(max_length=60, blank=True)
     next_version = models.PositiveIntegerField(default=1)
     active_adapter = models.ForeignKey("Adapter", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     is_sample = models.BooleanField(default=False)
@@ -46,6 +47,11 @@ class Style(PublicIdModel):
 
     class Meta:
         indexes = [models.Index(fields=["owner", "-created_at"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["trigger_word"], condition=~Q(kind="imported"), name="style_trigger_word_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from config.kit.errors import Refusal
 from styles import queries, rules
-from styles.actions.papers import MAX_CONSENT
+from styles.actions.papers import MAX_CONSENT, declaration_version
 from styles.models import Reference, Style
 from styles.report import dataset_report
-from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATION_VERSION, DECLARATIONS
+from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATIONS
 
 SHOWN = ("all", "remarks", "uncaptioned")
 
@@ -92,7 +92,7 @@ def report_context(style: Style) -> dict[str, Any]:
         "hindrance": hindrance,
         "declaration": declaration,
         "declared": DECLARATIONS[declaration.text_version][declaration.choice] if declaration else "",
-        "wordings": list(DECLARATIONS[DECLARATION_VERSION].items()),
+        "wordings": list(DECLARATIONS[declaration_version(style)].items()),
         "is_person": style.kind == Style.Kind.PERSON,
         "consent": queries.valid_consent(style),
         "consent_wording": CONSENTS[CONSENT_VERSION],

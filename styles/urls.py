@@ -1,12 +1,13 @@
 from django.urls import path
 
-from styles import views
+from styles import import_views, views
 
 app_name = "styles"
 urlpatterns = [
     path("", views.style_list, name="list"),
     path("new/", views.new_style, name="new"),
     path("sample/", views.sample, name="sample"),
+    path("import/", import_views.import_style, name="import"),
     path("<uuid:style_id>/", views.style_detail, name="detail"),
     path("<uuid:style_id>/change/", views.change, name="change"),
     path("<uuid:style_id>/delete/", views.delete, name="delete"),

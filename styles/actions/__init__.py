@@ -1,6 +1,7 @@
 """Everything that changes a style. Each verb is one deed; bad input raises `Refusal`."""
 
 from styles.actions.adapters import activate_adapter, fail_adapter, finish_adapter, new_adapter
+from styles.actions.imports import import_adapter
 from styles.actions.papers import declare, record_consent, revoke_consent
 from styles.actions.references import (
     Accepted,
@@ -41,6 +42,7 @@ __all__ = [
     "describe",
     "fail_adapter",
     "finish_adapter",
+    "import_adapter",
     "new_adapter",
     "record_consent",
     "refresh_status",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from config.kit.errors import Conflict
 from styles.actions.status import refresh_status
+from styles.actions.triggers import free_trigger_word
 from styles.models import Adapter, Style
 
 
@@ -14,6 +15,8 @@ from styles.models import Adapter, Style
 def new_adapter(*, style: Style, base: str, method: str, rank: int, steps: int) -> Adapter:
     """The next version, still forming, with the hashes of the works it will be learned from."""
     style = _locked(style)
+    if not style.trigger_word and style.next_version > 1:  # imported without one, and about to be taught
+        style.trigger_word = free_trigger_word()
     adapter = Adapter.objects.create(
         style=style,
         number=style.next_version,
@@ -24,14 +27,14 @@ def new_adapter(*, style: Style, base: str, method: str, rank: int, steps: int) 
         reference_hashes=list(style.references.values_list("sha256", flat=True)),
     )
     style.next_version += 1
-    style.save(update_fields=["next_version", "updated_at"])
+    style.save(update_fields=["next_version", "trigger_word", "updated_at"])
     refresh_status(style=style)
     return adapter
 
 
 @transaction.atomic
 def finish_adapter(
-    *, adapter: Adapter, key: str, sha256: str, bytes: int, loss: float, steps: int, activate: bool = True
+    *, adapter: Adapter, key: str, sha256: str, bytes: int, loss: float | None, steps: int, activate: bool = True
 ) -> Adapter:
     """Its weights are there. A second call with other weights makes it those."""
     style = _locked(adapter.style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,15 +16,24 @@ from config.kit.text import one_line
 from styles.actions.status import refresh_status
 from styles.erasing import erase_versions
 from styles.models import Consent, Declaration, Style
-from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATION_VERSION, DECLARATIONS
+from styles.wordings import CONSENT_VERSION, CONSENTS, DECLARATION_VERSION, DECLARATIONS, IMPORT_DECLARATION_VERSION
 
 MAX_CONSENT = datetime.timedelta(days=731)  # two years; then the person is asked again
 
 
+def declaration_version(style: Style) -> str:
+    """The wordings that are asked for such a style."""
+    return IMPORT_DECLARATION_VERSION if style.kind == Style.Kind.IMPORTED else DECLARATION_VERSION
+
+
 @transaction.atomic
-def declare(*, style: Style, user: User, choice: str) -> Declaration:
-    """Record *I made this* or *I may use this*, with its wording, the time and the files it is about."""
-    if choice not in DECLARATIONS[DECLARATION_VERSION]:
+def declare(*, style: Style, user: User, choice: str, files: Sequence[str] = ()) -> Declaration:
+    """Record *I made this* or *I may use this*, with its wording, the time and the files it is about.
+
+    `files` are the hashes of more than its works: of a LoRA that was imported.
+    """
+    version = declaration_version(style)
+    if choice not in DECLARATIONS[version]:
         raise Refusal(
             _("Say either `made` (I made these works) or `may_use` (I may use them)."),
             code="unknown_declaration",
@@ -34,8 +44,8 @@ def declare(*, style: Style, user: User, choice: str) -> Declaration:
         style=style,
         user=user,
         choice=choice,
-        text_version=DECLARATION_VERSION,
-        file_hashes=list(style.references.values_list("sha256", flat=True)),
+        text_version=version,
+        file_hashes=[*files, *style.references.values_list("sha256", flat=True)],
     )
     audit.record(
         actor=user, verb="style.declare", target_kind="style", target=style.public_id, detail={"choice": choice}

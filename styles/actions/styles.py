@@ -13,8 +13,8 @@ from config.kit.text import one_line
 from styles import rules
 from styles.actions.papers import declare
 from styles.actions.status import refresh_status
+from styles.actions.triggers import free_trigger_word
 from styles.models import Adapter, Style
-from styles.words import new_trigger_word
 
 MAX_NAME = 80
 MAX_DESCRIPTION = 500
@@ -32,7 +32,7 @@ def create_style(
     is_sample: bool = False,
 ) -> Style:
     """An empty style with a trigger word of its own. Raises `Refusal`, also where the plan's styles are used up."""
-    name = _name(name)
+    name = clean_name(name)
     description = one_line(description, field="description", name=_("The description"), most=MAX_DESCRIPTION)
     if kind not in MAKEABLE:
         raise Refusal(_("Choose Art, Person or Character as the kind."), code="unknown_kind", field="kind")
@@ -44,7 +44,7 @@ def create_style(
         name=name,
         kind=kind,
         description=description,
-        trigger_word=_free_trigger_word(),
+        trigger_word=free_trigger_word(),
         is_sample=is_sample,
         allow_flip=kind == Style.Kind.ART,  # nobody's face is symmetrical
     )
@@ -55,7 +55,7 @@ def create_style(
 
 
 def rename(*, style: Style, name: str) -> Style:
-    style.name = _name(name)
+    style.name = clean_name(name)
     style.save(update_fields=["name", "updated_at"])
     return style
 
@@ -133,14 +133,9 @@ def restore_style(*, style: Style, actor: User | None = None) -> Style:
     return style
 
 
-def _name(name: str) -> str:
+def clean_name(name: str) -> str:
+    """A style's name, fit to be stored. Raises `Refusal`."""
     name = one_line(name, field="name", name=_("The name"), most=MAX_NAME)
     if not name:
         raise Refusal(_("Give the style a name."), code="name_missing", field="name")
     return name
-
-
-def _free_trigger_word() -> str:
-    while Style.objects.with_deleted().filter(trigger_word=(word := new_trigger_word())).exists():
-        pass
-    return word

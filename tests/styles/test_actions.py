@@ -42,7 +42,7 @@ def test_a_style_has_a_word_of_its_own():
 def test_a_taken_trigger_word_is_not_given_twice(monkeypatch):
     first = make_style()
     words = iter([first.trigger_word, "bakvemut"])
-    monkeypatch.setattr("styles.actions.styles.new_trigger_word", lambda: next(words))
+    monkeypatch.setattr("styles.actions.triggers.new_trigger_word", lambda: next(words))
     assert make_style(first.owner).trigger_word == "bakvemut"
 
 

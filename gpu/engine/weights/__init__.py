@@ -4,13 +4,14 @@ So the web may look into a file and give it out in another spelling, and the eng
 """
 
 from gpu.engine.weights.convert import FORMATS, Format, convert
-from gpu.engine.weights.examine import Examined, examine
+from gpu.engine.weights.examine import MAX_TRIGGER, Examined, examine
 from gpu.engine.weights.header import MAX_FILE, Header, Part, read_header
 from gpu.engine.weights.shapes import layers_of
 
 __all__ = [
     "FORMATS",
     "MAX_FILE",
+    "MAX_TRIGGER",
     "Examined",
     "Format",
     "Header",
