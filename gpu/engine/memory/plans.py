@@ -83,12 +83,14 @@ def plans(
     batch: int = 1,
     frames: int = 25,
     optimizer: str = "adamw",
+    learns_words: bool = False,
 ) -> list[Plan]:
     """The ladder of a job: the most comfortable plan that fits the profile's budget, then whatever takes less.
 
     Where none fits it is the last plan alone: predictions may be wrong. `fits` tells.
     `picture` and `film` go by the size of what is made (of one tile, for an upscale), `training` by the largest bucket,
-    its rank and how many pictures a step sees. `facts` says nothing for a film.
+    its rank and how many pictures a step sees; where it learns words, the text encoders stay for the backward pass.
+    `facts` says nothing for a film.
     """
     wanted = Wanted(width, height, guided=guided, rank=rank, batch=batch, frames=frames, optimizer=optimizer)
     first = Plan(profile=profile.name)
@@ -104,7 +106,7 @@ def plans(
             takes, rungs = partial(needs.picture, sizes, wanted), PICTURE
         else:
             # encoded once and kept: neither has anything to do on the device after that
-            first = replace(first, text="swapped", vae="swapped")
+            first = replace(first, text="resident" if learns_words else "swapped", vae="swapped")
             wanted = replace(wanted, batch=min(batch, facts.training.micro_batch))
             takes, rungs = partial(needs.training, sizes, wanted), TRAINING
     ladder = _ladder(first, [rung for rung in rungs if _less(rung, wanted)], takes)

@@ -53,6 +53,7 @@ def rungs(spec: TrainLoraSpec, profile: Profile) -> list[Plan]:
         rank=spec.rank,
         batch=spec.batch,
         optimizer=spec.optimizer,
+        learns_words=spec.method == "textual_inversion",
     )
     before = fitted_before(spec)
     if before is None:

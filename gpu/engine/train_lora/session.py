@@ -90,7 +90,8 @@ def open_session(asked: TrainLoraSpec, base: Base, mixer: Mixer, report: Report)
     learner = learner_of(spec, base)
     parameters = list(learner.parameters())
     optimizer = make_optimizer(spec, parameters)
-    if spec.optimizer not in type(optimizer).__name__.lower():
+    state = load_snapshot(asked, learner, optimizer) or State()
+    if spec.optimizer not in type(optimizer).__name__.lower() and not state.sampled:  # else it was told before
         say = f"The optimizer {spec.optimizer} is not to be had on this machine: plain AdamW takes its place."
         report.send(contract.Adapted(job=report.job, code="optimizer", say=say))
     return Session(
@@ -103,7 +104,7 @@ def open_session(asked: TrainLoraSpec, base: Base, mixer: Mixer, report: Report)
         optimizer=optimizer,
         schedule=NoiseSchedule(base),
         full_rate=float(optimizer.param_groups[0]["lr"]),
-        state=load_snapshot(asked, learner, optimizer) or State(),
+        state=state,
     )
 
 
