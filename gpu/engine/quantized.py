@@ -84,7 +84,7 @@ def write(module: Frozen, full: Tensor) -> None:
     rows = full.flatten(1).abs().amax(dim=1).float().clamp(min=torch.finfo(torch.float32).tiny)
     scale = (rows / LARGEST).view(-1, *[1] * (full.dim() - 1))
     module.weight.data = (full.float() / scale).to(FP8)
-    module.fp8_scale = scale  # type: ignore[assignment]
+    module.fp8_scale = scale
 
 
 def weight_of(module: Frozen, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
+from torch import nn
 
 from gpu.engine import contract, train_lora
 from gpu.engine.contract import SamplePrompt, StyleWeight, TextToImageSpec, TrainingImage, TrainLoraSpec
@@ -109,3 +111,14 @@ def weights_of(base: Base) -> dict[str, torch.Tensor]:
 
 def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def tensor_bytes() -> int:
+    """What all tensors that anybody holds take together, each storage once."""
+    gc.collect()
+    storages = {}
+    for thing in gc.get_objects():
+        if type(thing) in (torch.Tensor, nn.Parameter):
+            storage = thing.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from gpu.engine import inversion
 from gpu.engine.contract import StyleWeight
 from gpu.engine.failures import Failure
-from gpu.engine.lora import Mixer, Trainable, read_lora, sha256_of, write_lora
+from gpu.engine.lora import Mixer, Trainable, read_lora, sha256_of, targets, write_lora
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines.painting import denoise, paint
-from tests.engine.makers import RECIPE, random_lora, same, weights_of
+from tests.engine.makers import RECIPE, random_lora, same, tensor_bytes, weights_of
 
 
 @pytest.fixture
@@ -305,3 +306,98 @@ def test_a_damaged_file_is_read_or_refused_and_never_more(
     except Failure as failure:
         code = failure.code
     assert code in ("read", "bad_weights")
+
+
+# --- many styles, for long -----------------------------------------------------------------------------------------
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_a_hundred_switches_leave_no_drift_and_nothing_in_memory(base: Base, tiny_base: Path, tmp_path: Path) -> None:
+    styles = [
+        random_lora(base, tmp_path / f"{number}.safetensors", rank=1 + number, alpha=2, seed=number)
+        for number in range(5)
+    ]
+    mixer = Mixer(base)
+
+    def switch(number: int) -> None:
+        chosen = [styles[number % 5], styles[(number + 2) % 5]][: 1 + number % 2]
+        mixer.mix([style.model_copy(update={"weight": 0.5 + number % 3}) for style in chosen])
+
+    for number in range(10):
+        switch(number)
+    tensors, resident = tensor_bytes(), _resident_bytes()
+    for number in range(10, 110):
+        switch(number)
+    assert tensor_bytes() == tensors
+    assert _resident_bytes() - resident < 32 * 2**20
+    mixer.mix([])
+    fresh = load(str(tiny_base), "cpu")
+    assert same(weights_of(base), weights_of(fresh))
+    assert not mixer._masters
+
+
+@pytest.mark.parametrize("ranks", [[4], [1, 16], [2, 3, 8, 32]])
+def test_a_mix_of_any_ranks_is_what_unmerged_peft_computes(
+    base: Base, tiny_base: Path, tmp_path: Path, ranks: list[int]
+) -> None:
+    styles = [
+        random_lora(base, tmp_path / f"{rank}.safetensors", rank=rank, alpha=rank / 2, seed=rank, strength=0.15)
+        for rank in ranks
+    ]
+    weighted = [style.model_copy(update={"weight": 1.0 - 0.3 * number}) for number, style in enumerate(styles)]
+    pipeline = _unmerged(tiny_base, weighted)
+    Mixer(base).mix(weighted)
+    inputs = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    prompt = base.prompt("a red fox")
+    conditioning = {"text_embeds": prompt.pooled, "time_ids": base.time_ids(64, 64)}
+    with torch.no_grad():
+        ours = base.unet(inputs, 500, prompt.tokens, added_cond_kwargs=conditioning).sample
+        theirs = pipeline.unet(inputs, 500, prompt.tokens, added_cond_kwargs=conditioning).sample
+    assert (ours - theirs).norm() / theirs.norm() < 1e-3
+
+
+def test_styles_in_memory_are_bounded_by_their_bytes(base: Base, tmp_path: Path) -> None:
+    styles = [random_lora(base, tmp_path / f"{n}.safetensors", rank=4, alpha=4, seed=n) for n in range(5)]
+    one = sum(layer.bytes for layer in read_lora(Path(styles[0].path), styles[0].sha256, base).layers.values())
+    mixer = Mixer(base, room=int(2.5 * one))
+    for style in styles:
+        mixer.mix([style])
+    assert mixer.kept_bytes == 2 * one
+    Path(styles[4].path).unlink()
+    mixer.mix([])
+    mixer.mix([styles[4]])  # from memory
+    Path(styles[0].path).unlink()
+    with pytest.raises(Failure):
+        mixer.mix([styles[0]])  # long gone from memory
+
+
+def test_a_switch_counts_the_bytes_it_moves(base: Base, tmp_path: Path) -> None:
+    style = random_lora(base, tmp_path / "a.safetensors", rank=4, alpha=4, seed=1)
+    layers = read_lora(Path(style.path), style.sha256, base).layers
+    masters = sum(targets(base)[name].weight.nbytes for name in layers)
+    mixer = Mixer(base)
+    mixer.mix([style])
+    assert mixer.moved_bytes == masters + sum(layer.bytes for layer in layers.values())
+    mixer.mix([style])
+    assert mixer.moved_bytes == masters + sum(layer.bytes for layer in layers.values()), "there was nothing to move"
+
+
+def test_a_learned_word_is_mixed_with_loras_and_leaves_with_them(base: Base, tmp_path: Path) -> None:
+    widths = [encoder.get_input_embeddings().weight.shape[1] for encoder in base.text_encoders]
+    generator = torch.Generator().manual_seed(1)
+    vectors = tuple(torch.randn(2, width, generator=generator) for width in widths)
+    path = tmp_path / "word.safetensors"
+    sha256 = inversion.write(path, vectors, {inversion.WORD: "zorli"})  # type: ignore[arg-type]
+    word = StyleWeight(path=str(path), sha256=sha256, weight=0.5)
+    lora = random_lora(base, tmp_path / "a.safetensors", rank=2, alpha=2, seed=1)
+    mixer = Mixer(base)
+    bare = base.prompt("a fox, zorli").tokens
+    mixer.mix([word, lora])
+    assert torch.equal(base.words["zorli"][0], vectors[0] * 0.5)
+    assert not torch.equal(base.prompt("a fox, zorli").tokens, bare)
+    mixer.mix([lora])
+    assert base.words == {}
+    assert torch.equal(base.prompt("a fox, zorli").tokens, bare)

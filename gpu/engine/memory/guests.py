@@ -29,12 +29,18 @@ def visiting(module: nn.Module, device: torch.device, dtype: torch.dtype | None 
 
     Weights do not change there, so nothing is copied back. A module that is there already is left as it is.
     """
-    resting = [(tensor, tensor.data) for tensor in tensors_of(module) if tensor.device.type != device.type]
+    resting = [(tensor, tensor.data) for tensor in tensors_of(module) if _elsewhere(tensor, device)]
     for tensor, host in resting:
-        there = host.to(device, non_blocking=True)  # the copy first: numbers are converted where that is fast
+        there = host.to(
+            device, non_blocking=True, copy=True
+        )  # the copy first: numbers are converted where that is fast
         tensor.data = there.to(dtype) if dtype and there.is_floating_point() else there
     try:
         yield
     finally:
         for tensor, host in resting:
             tensor.data = host
+
+
+def _elsewhere(tensor: Tensor, device: torch.device) -> bool:
+    return tensor.device.type != device.type

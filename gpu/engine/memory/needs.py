@@ -120,7 +120,7 @@ def _bytes(plan: Plan) -> int:
 def _unet(sizes: Sizes, plan: Plan) -> float:
     if plan.storage == "full" or plan.profile == "cpu":
         return sizes.unet * _bytes(plan)
-    return sizes.unet + min(WIDEST_LAYER, sizes.unet)
+    return sizes.unet + min(WIDEST_LAYER, sizes.unet / 8)
 
 
 def _rests(sizes: Sizes, plan: Plan) -> float:

@@ -106,7 +106,7 @@ class Base:
         for name, parameter in self.unet.named_parameters():
             form = torch.channels_last if parameter.dim() == 4 else torch.preserve_format
             parameter.data = (
-                self.masters[f"unet.{name}"].to(self.device, non_blocking=True).to(dtype, memory_format=form)
+                self.masters[f"unet.{name}"].to(self.device, non_blocking=True, copy=True).to(dtype, memory_format=form)
             )
         self.forget_prompts()
         self._colours = None

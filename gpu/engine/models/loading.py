@@ -10,6 +10,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from gpu.engine import devices, hub
@@ -56,7 +57,7 @@ def load(name: str, device: str, use: Use = "pictures") -> Base:
     if keep:
         base.masters = Masters(base.parts, pinned=True)
         base.become(dtype)
-    base.unet.to(base.device)
+    nn.Module.to(base.unet, base.device)  # what diffusers lays over it is not typed
     base.adopt(base.plan)
     return base
 
