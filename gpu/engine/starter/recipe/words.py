@@ -53,6 +53,7 @@ def settle(first: nn.Module, second: nn.Module, tokenizer: CLIPTokenizer, *, see
     teachers = [copy.deepcopy(encoder).eval().requires_grad_(False) for encoder in (first, second)]
     students = [encoder.requires_grad_(True) for encoder in (first, second)]
     parameters = [weight for encoder in students for weight in encoder.parameters()]
+    tokenizer = copy.deepcopy(tokenizer)  # it keeps how it was asked to pad, which is not to be shipped
     optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS, pct_start=0.05)
     rng, names = Random(seed), list(sources.read_subjects().values())
