@@ -19,13 +19,14 @@ from PIL import Image
 from gpu.engine.contract import CameraMoveSpec
 from gpu.engine.contract.specs import Move
 from gpu.engine.mp4 import Frame
-from gpu.engine.pipelines.films import Pace, open_still, preview, shoot, window
+from gpu.engine.pipelines.films import Pace, open_still, shoot, window
 from gpu.engine.report import Report
 
 if TYPE_CHECKING:
     from gpu.engine.studio import Studio
 
 NEAR = 1.3  # how much nearer a push in comes, and a pull out begins
+SECONDS_A_FRAME = 0.05  # until one is measured
 CLOSE = 1.25  # how near the camera stays in a pan or a tilt: a fifth of the picture passes by
 
 
@@ -62,13 +63,12 @@ def run(spec: CameraMoveSpec, _studio: Studio | None, report: Report) -> None:
     report.phase("preparing")
     still = open_still(spec.source)
     report.phase("filming")
-    pace = Pace(report, spec.seconds * spec.fps, begin=0.0, end=0.98)
+    pace = Pace(report, "filming", filming=(spec.seconds * spec.fps, SECONDS_A_FRAME))
 
     def told(frames: Iterator[Frame]) -> Iterator[Frame]:
-        for number, frame in enumerate(frames, start=1):
-            yield frame
-            pace.step()
-            report.preview(number, lambda shown=frame: preview(shown))  # type: ignore[misc]
+        for frame in frames:
+            yield frame  # and is written before the next is asked for
+            pace.did("filming")
 
     shoot(
         told(filmed(still, spec)),

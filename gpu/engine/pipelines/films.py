@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gpu.engine.contract import Artifact
 from gpu.engine.failures import Failure, missing_file
 from gpu.engine.mp4 import Frame, Mp4
+from gpu.engine.progress import Estimate
 from gpu.engine.report import Report
 
 PREVIEW_SIDE = 384  # pixels of the longer side at most
@@ -43,38 +44,43 @@ def window(width: int, height: int, ratio: float) -> tuple[float, float]:
 
 
 class Pace:
-    """Progress of work whose steps take about the same time, between two marks of the whole job."""
+    """How far a film is: pieces of work of several kinds, each timed from the end of the one before.
 
-    def __init__(self, report: Report, steps: int, *, begin: float, end: float) -> None:
+    `main` is the kind whose steps the artist counts. A guess in seconds stands for each kind until one is measured.
+    """
+
+    def __init__(self, report: Report, main: str, **work: tuple[int, float]) -> None:
         self.report = report
-        self.steps = steps
-        self.begin, self.end = begin, end
-        self.done = 0
-        self._started = time.monotonic()
+        self.main = main
+        self.step, self.steps = 0, work[main][0]
+        self._estimate = Estimate()
+        for kind, (total, seconds) in work.items():
+            self._estimate.expect(kind, total=total, seconds_each=seconds)
+        self._last = time.monotonic()
 
-    def step(self) -> None:
-        """One more is done. Raises Interrupted if the worker asked the job to end."""
+    def did(self, kind: str) -> None:
+        """One more piece is done. Raises Interrupted if the worker asked the job to end."""
         self.report.check()
-        self.done += 1
-        share = self.done / self.steps
-        passed = time.monotonic() - self._started
-        # what comes after the end mark is guessed to go at the pace of what lay before it
-        left = passed * ((1 - self.begin) / ((self.end - self.begin) * share) - 1)
-        fraction = self.begin + (self.end - self.begin) * share
-        self.report.progress(fraction, step=self.done, steps=self.steps, eta=left)
+        now = time.monotonic()
+        self._estimate.did(kind, now - self._last)
+        self._last = now
+        self.step += kind == self.main
+        # the last hundredth is the file's
+        self.report.progress(0.99 * self._estimate.fraction, step=self.step, steps=self.steps, eta=self._estimate.eta)
 
 
 def shoot(
     frames: Iterable[Frame], folder: Path, *, width: int, height: int, fps: int, seed: int, say: str, report: Report
 ) -> None:
-    """Writes `film.mp4` and its first frame as `poster.png` below `folder`, and says so."""
+    """Writes `film.mp4` and its first frame as `poster.png` below `folder`, shows it as it grows, and says so."""
     path, poster = folder / FILM, folder / POSTER
     with Mp4(path, width=width, height=height, fps=fps) as film:
         for frame in frames:
             if not film.frames:
                 Image.fromarray(frame).save(poster)
             film.add(frame)
-    report.progress(1.0, step=film.frames, steps=film.frames, eta=0.0)
+            report.preview(film.frames, lambda shown=frame: preview(shown))  # type: ignore[misc]
+    report.progress(1.0, eta=0.0)
     report.send(
         Artifact(
             job=report.job,
