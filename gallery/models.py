@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from config.kit.ids import PublicIdModel
@@ -71,8 +72,8 @@ class Artwork(PublicIdModel):
 
     @property
     def says(self) -> str:
-        """What is to be seen: the owner's words, else the prompt."""
-        return self.alt_text or self.prompt
+        """What is to be seen: the owner's words, else the prompt. A film of an upload has neither."""
+        return self.alt_text or self.prompt or (_("A film") if self.is_film else _("A picture"))
 
     @property
     def filename(self) -> str:

@@ -43,7 +43,8 @@ def parameters(recipe: Mapping[str, Any]) -> str:
         settings["Steps"] = recipe["steps"]
     if "guidance" in recipe:
         settings["CFG scale"] = f"{recipe['guidance']:g}"
-    settings["Seed"] = recipe["seed"]
+    if recipe.get("model"):  # without one nothing was drawn by lot
+        settings["Seed"] = recipe["seed"]
     settings["Size"] = f"{recipe['width']}x{recipe['height']}"
     if recipe.get("model"):
         settings["Model"] = recipe["model"]

@@ -181,7 +181,7 @@ def test_the_engine_gets_the_model_the_motion_and_the_seed(
     spec = kind_of("image_to_video").build_spec(job, tmp_path)
     assert isinstance(spec, contract.ImageToVideoSpec)
     assert (spec.model, spec.seconds, spec.motion, spec.seed) == ("svd-xt", seconds, 40, 77)
-    assert (spec.width, spec.height) == (768, 768)
+    assert (spec.width, spec.height) == (640, 896)
     assert job.price == price
 
 
