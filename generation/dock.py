@@ -119,7 +119,10 @@ def _paces(offer: Bounds) -> list[Pace]:
             _("%(n)d large steps, learned for haste: steps and guidance set themselves, the fine strokes are fewer.")
             % {"n": offer.base.fast_steps},
         ),
-        "draft": (_("Draft"), _("Every other step is half done: quicker and softer, for trying words out.")),
+        "draft": (
+            _("Draft"),
+            _("Fewer steps, parts of them used twice: quicker and softer, for trying words out."),
+        ),
     }
     offered = [Pace(tier, *words[tier]) for tier in words if tier in offer.base.tiers]
     return offered if len(offered) > 1 else []

@@ -73,6 +73,7 @@ def head(request: Request, *, oob: bool = False) -> SafeString:
         "retry": state not in ("queued", "running") and any(job.state in ("failed", "cancelled") for job in jobs),
         "count": len(outputs),
         "price": sum(job.price for job in jobs),
+        "notices": _notices(outputs),
         "unpaid": sum(job.price for job in jobs if job.state in ("failed", "cancelled")),
     }
     return render_to_string("generation/_batch_head.html", context)
@@ -157,6 +158,13 @@ def _where(jobs: list[Job]) -> str:
     if place is None or place == 1:
         return _("next in the line")
     return ngettext("%(n)d before it in the line", "%(n)d before it in the line", place - 1) % {"n": place - 1}
+
+
+def _notices(outputs: list[Output]) -> list[str]:
+    """What was changed so that it could go on, and how it was made where that is not plain; each sentence once."""
+    said = [notice["say"] for output in outputs for notice in output.job.notices]
+    said += [output.made["say"] for output in outputs if output.made.get("say")]
+    return list(dict.fromkeys(said))
 
 
 def _mix(request: Request) -> str:

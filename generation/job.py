@@ -17,6 +17,8 @@ from gpu.engine import contract
 from gpu.kinds import JobKind
 from gpu.models import Job
 
+BAD_WEIGHTS = "bad_weights"  # how the engine calls a file that is not what its hash says
+
 
 def build_spec(job: Job, workdir: Path) -> contract.Spec:
     """Bring the styles' weights, the source and the mask to this disk and say what is to be made."""
@@ -26,7 +28,10 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         out_dir=workdir,
         styles=[
             contract.StyleWeight(
-                path=str(adapters.on_disk(link.adapter)), sha256=link.adapter.sha256, weight=link.weight
+                path=str(adapters.on_disk(link.adapter)),
+                sha256=link.adapter.sha256,
+                weight=link.weight,
+                works=adapters.works_on_disk(link.adapter),
             )
             for link in request.styles.all()
         ],
@@ -81,6 +86,9 @@ def on_success(job: Job, done: contract.Done) -> int:
 def forget_file(job: Job) -> None:
     """The attempt is over: what it laid down must not be taken for the next one's."""
     Output.objects.filter(public_id=job.subject).update(file="", made={})
+    if job.error_code == BAD_WEIGHTS:
+        for link in output_of(job.subject).request.styles.all():
+            adapters.forget(link.adapter)
 
 
 def render(job: Job) -> str:

@@ -1,85 +1,35 @@
 // The mask: what is painted on the canvas over a picture goes into the form as a PNG. White is drawn anew, black stays.
-// Every stroke is remembered, not its pixels: undo paints the others again.
 import { attach } from "./attach.js";
+import { sheet } from "./sheet.js";
 
 const FARTHEST = 8;  // times the size that fits
 
 attach("[data-mask]", (stage) => {
-  const canvas = stage.querySelector("canvas"), paper = canvas.getContext("2d", { willReadFrequently: true });
+  const canvas = stage.querySelector("canvas"), paper = sheet(canvas);
   const picture = canvas.parentElement, view = stage.querySelector(".stage-view"), words = stage.dataset;
   const ring = stage.querySelector(".brush-ring"), outline = stage.querySelector(".mask-outline");
   const size = stage.querySelector("[data-brush-size]"), numbers = stage.querySelector("[data-rectangle]");
   const file = document.getElementById(words.mask), button = (name) => stage.querySelector(`[data-do="${name}"]`);
-  const done = [], undone = [];
   let stroke = null, zoom = 1, latest = 0;
 
   const mode = () => stage.querySelector("[name=mask-tool]:checked").value;
 
-  // --- painting -----------------------------------------------------------------------------------------------------
-  const painters = {
-    stroke({ points, size }) {
-      paper.lineWidth = size;
-      paper.lineCap = paper.lineJoin = "round";
-      paper.beginPath();
-      paper.moveTo(...points[0]);
-      for (const point of points.length > 1 ? points.slice(1) : points) paper.lineTo(...point);
-      paper.stroke();
-    },
-    rectangle: ({ x, y, width, height }) => paper.fillRect(x, y, width, height),
-    image: ({ image }) => paper.drawImage(image, 0, 0, canvas.width, canvas.height),
-    clear: () => paper.clearRect(0, 0, canvas.width, canvas.height),
-    invert: () => paper.fillRect(0, 0, canvas.width, canvas.height),
-  };
-
-  function paint(step) {
-    paper.strokeStyle = paper.fillStyle = getComputedStyle(canvas).color;
-    paper.globalCompositeOperation = step.kind === "invert" ? "source-out" : step.erase ? "destination-out" : "source-over";
-    painters[step.kind](step);
-  }
-
-  function repaint() {
-    paint({ kind: "clear" });
-    done.forEach(paint);
-  }
-
   function add(step) {
-    done.push(step);
-    undone.length = 0;
-    repaint();
-    lay();
-  }
-
-  function step(from, to) {
-    if (!from.length) return;
-    to.push(from.pop());
-    repaint();
+    paper.add(step);
     lay();
   }
 
   /** Lay the mask into the form, and say how much is marked. */
   async function lay() {
-    const turn = ++latest;
-    button("undo").disabled = !done.length;
-    button("redo").disabled = !undone.length;
-    const flat = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
-    const ground = flat.getContext("2d", { willReadFrequently: true });
-    ground.drawImage(canvas, 0, 0);
-    ground.globalCompositeOperation = "source-in";
-    ground.fillStyle = "#fff";
-    ground.fillRect(0, 0, flat.width, flat.height);
-    ground.globalCompositeOperation = "destination-over";
-    ground.fillStyle = "#000";
-    ground.fillRect(0, 0, flat.width, flat.height);
-    const { data } = ground.getImageData(0, 0, flat.width, flat.height);
-    let marked = 0;
-    for (let at = 0; at < data.length; at += 4) if (data[at] > 127) marked += 1;
-    const blob = await new Promise((give) => flat.toBlob(give, "image/png"));
+    const turn = ++latest, { copy, share } = paper.flat();
+    button("undo").disabled = !paper.canUndo;
+    button("redo").disabled = !paper.canRedo;
+    const blob = await new Promise((give) => copy.toBlob(give, "image/png"));
     if (turn !== latest) return;
     const carry = new DataTransfer();
-    if (marked) carry.items.add(new File([blob], "mask.png", { type: "image/png" }));
+    if (share) carry.items.add(new File([blob], "mask.png", { type: "image/png" }));
     file.files = carry.files;
-    const share = (marked / flat.width / flat.height) * 100;
-    stage.querySelector("[data-marked]").textContent = marked ? words.sayMarked.replace("{n}", Math.max(1, Math.round(share))) : words.sayNone;
+    stage.querySelector("[data-marked]").textContent = share ? words.sayMarked.replace("{n}", Math.max(1, Math.round(share * 100))) : words.sayNone;
   }
 
   // --- with mouse, pen or finger ------------------------------------------------------------------------------------
@@ -100,7 +50,7 @@ attach("[data-mask]", (stage) => {
     event.preventDefault();
     canvas.setPointerCapture(event.pointerId);
     stroke = { pointer: event.pointerId, kind: mode() === "rectangle" ? "rectangle" : "stroke", erase: mode() === "erase", size: Number(size.value), points: [at(event)] };
-    if (stroke.kind === "stroke") paint(stroke);
+    if (stroke.kind === "stroke") paper.paint(stroke);
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -109,7 +59,7 @@ attach("[data-mask]", (stage) => {
     if (stroke.kind === "rectangle") return show(between(stroke.points[0], at(event)));
     const seen = event.getCoalescedEvents?.() ?? [];
     const points = (seen.length ? seen : [event]).map(at);
-    paint({ ...stroke, points: [stroke.points.at(-1), ...points] });
+    paper.paint({ ...stroke, points: [stroke.points.at(-1), ...points] });
     stroke.points.push(...points);
   });
 
@@ -128,7 +78,7 @@ attach("[data-mask]", (stage) => {
   canvas.addEventListener("pointercancel", () => {  // a second finger zooms: the first one did not mean to paint
     stroke = null;
     show(null);
-    repaint();
+    paper.repaint();
   });
   canvas.addEventListener("pointerleave", () => { ring.hidden = true; });
 
@@ -174,8 +124,8 @@ attach("[data-mask]", (stage) => {
   }
 
   const verbs = {
-    undo: () => step(done, undone),
-    redo: () => step(undone, done),
+    undo: () => { paper.undo(); lay(); },
+    redo: () => { paper.redo(); lay(); },
     clear: () => add({ kind: "clear" }),
     invert: () => add({ kind: "invert" }),
     "zoom-in": () => look(zoom * 2),
@@ -189,18 +139,9 @@ attach("[data-mask]", (stage) => {
     verbs[event.shiftKey ? "redo" : "undo"]();
   });
 
-  // --- an earlier mask, to go on from --------------------------------------------------------------------------------
-  if (words.maskBefore) {
+  if (words.maskBefore) {  // an earlier mask, to go on from
     const before = new Image();
-    before.addEventListener("load", () => {
-      const sheet = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
-      const ink = sheet.getContext("2d"), colour = getComputedStyle(canvas).color.match(/[\d.]+/g).map(Number);
-      ink.drawImage(before, 0, 0, sheet.width, sheet.height);
-      const whole = ink.getImageData(0, 0, sheet.width, sheet.height);
-      for (let at = 0; at < whole.data.length; at += 4) whole.data.set([...colour.slice(0, 3), whole.data[at]], at);
-      ink.putImageData(whole, 0, 0);
-      add({ kind: "image", image: sheet });
-    });
+    before.addEventListener("load", () => add(paper.lay(before)));
     before.src = words.maskBefore;
   }
 });
