@@ -86,7 +86,7 @@ def training(sizes: Sizes, wanted: Wanted, plan: Plan) -> Phases:
     batch = min(wanted.batch, plan.micro_batch or wanted.batch)
     return {
         "encoding": kept + _visit(sizes.vae * number, plan.vae, plan) + _through_vae(sizes, pixels, plan, VAE_ENCODE),
-        "words": kept + _visit(sizes.largest_text * number, plan.text, plan),
+        "words": kept + _visit(sizes.text * number, plan.text, plan),  # both encoders, for all captions
         "steps": kept + learned + batch * pixels * working * number + _workspace(plan),
         "samples": kept
         + learned

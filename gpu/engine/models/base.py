@@ -192,9 +192,10 @@ class Base:
         key = (text, *self.text_state)
         if key in self._prompts:
             self._prompts.move_to_end(key)
-            return self._prompts[key]
+            return _at(self._prompts[key], self.device)
         with torch.no_grad():
-            self._prompts[key] = prompt = embed(self, text)
+            prompt = embed(self, text)
+        self._prompts[key] = _at(prompt, torch.device("cpu"))  # all of them would fill 160 MB of a small card
         if len(self._prompts) > PROMPTS_KEPT:
             self._prompts.popitem(last=False)
         return prompt
@@ -238,6 +239,8 @@ class Base:
         # SDXL's first VAE overflows in float16 and says so in its configuration
         dtype = torch.float32 if precise or self.vae.config.get("force_upcast") else self.dtype
         tile = self.plan.tile
+        if tile is not None and dtype.itemsize > self.dtype.itemsize:
+            tile //= 2  # numbers of twice the size: a quarter of the area keeps within the plan
         with self.present(self.vae), precision(self.vae, dtype):
             whole = whole.to(dtype)
             if tile is None:
@@ -258,6 +261,12 @@ class Base:
 
     def forget_prompts(self) -> None:
         self._prompts.clear()
+
+
+def _at(prompt: Prompt, device: torch.device) -> Prompt:
+    if prompt.tokens.device == device:
+        return prompt
+    return Prompt(tokens=prompt.tokens.to(device), pooled=prompt.pooled.to(device))
 
 
 @contextmanager
