@@ -128,6 +128,8 @@ def running_run(style: Style) -> Run | None:
 def discard_files(run: Run) -> None:
     """Drop the weights and samples of a run that keeps nothing; the files go once the database agrees."""
     keys = [checkpoint.key for checkpoint in run.checkpoints.all()] + [sample.key for sample in run.samples.all()]
+    keys.append(run.adapter.works_key)
+    style_actions.keep_works(adapter=run.adapter, key="")
     run.samples.all().delete()
     run.checkpoints.all().delete()
     for key in keys:

@@ -15,6 +15,7 @@ from config.kit import media
 from gpu import lifecycle
 from gpu.api import JobOut, job_out
 from styles.models import Adapter, Style
+from styles.weights import download_url
 from training import actions, queries
 from training.models import Run
 
@@ -45,9 +46,20 @@ class TrainOut(Schema):
 
 
 class CheckpointOut(Schema):
+    """`score` is likeness × following × (1 − leak), each from 0 to 1 and null where nothing was judged.
+
+    `finalist` is its place among the three, from 1; `picked` is the one in the version.
+    """
+
     step: int
     loss: float
     score: float | None
+    likeness: float | None
+    following: float | None
+    leak: float | None
+    say: str
+    finalist: int | None
+    picked: bool
     sample_urls: list[str]
 
 
@@ -73,6 +85,7 @@ class TrainingOut(Schema):
     loss: float | None
     checkpoints: list[CheckpointOut]
     samples: list[SampleOut]
+    verdict: str  # why the engine would take the first finalist; empty before it is judged
     error: ErrorOut | None
     job: JobOut
     version: int
@@ -106,6 +119,12 @@ def _checkpoints(run: Run) -> list[CheckpointOut]:
             step=checkpoint.step,
             loss=checkpoint.loss,
             score=checkpoint.score,
+            likeness=checkpoint.likeness,
+            following=checkpoint.following,
+            leak=checkpoint.leak,
+            say=checkpoint.say,
+            finalist=checkpoint.finalist,
+            picked=checkpoint.picked,
             sample_urls=[media.signed_url(sample.key) for sample in checkpoint.samples.all()],
         )
         for checkpoint in run.checkpoints.prefetch_related("samples")
@@ -128,6 +147,7 @@ def training_out(run: Run) -> TrainingOut:
             SampleOut(step=sample.step, prompt=sample.prompt, seed=sample.seed, url=media.signed_url(sample.key))
             for sample in run.samples.all()
         ],
+        verdict=run.verdict,
         error=ErrorOut(code=job.error_code, say=job.error_say) if job.error_code else None,
         job=job_out(job),
         version=run.adapter.number,
@@ -204,6 +224,14 @@ def versions(request: HttpRequest, style_id: UUID) -> VersionList:
     return VersionList(items=[version_out(style, adapter) for adapter in ready])
 
 
+@router.post("/styles/{uuid:style_id}/training/checkpoints/{int:step}/choose", response=VersionOut)
+def choose(request: HttpRequest, style_id: UUID, step: int) -> VersionOut:
+    """Make the latest version what it was at this checkpoint, and use it from now on."""
+    checkpoint = get_object_or_404(_latest(request, style_id).checkpoints, step=step)
+    adapter = actions.choose_checkpoint(checkpoint=checkpoint)
+    return version_out(_style(request, style_id), adapter)
+
+
 @router.post("/styles/{uuid:style_id}/versions/{int:number}/activate", response=VersionOut)
 def activate(request: HttpRequest, style_id: UUID, number: int) -> VersionOut:
     style = _style(request, style_id)
@@ -213,15 +241,11 @@ def activate(request: HttpRequest, style_id: UUID, number: int) -> VersionOut:
 
 
 @router.get("/styles/{uuid:style_id}/versions/{int:number}/weights", response={302: None})
-def weights(request: HttpRequest, style_id: UUID, number: int) -> HttpResponseRedirect:
-    """The LoRA as one `.safetensors` that diffusers' `load_lora_weights` takes."""
+def weights(request: HttpRequest, style_id: UUID, number: int, format: str = "") -> HttpResponseRedirect:
+    """The LoRA as one `.safetensors`. `format` is `kohya` or `diffusers`; diffusers loads both."""
     style = _style(request, style_id)
     adapter = get_object_or_404(style.adapters, number=number, state=Adapter.State.READY)
-    return HttpResponseRedirect(media.signed_url(adapter.key, download=weights_name(style, adapter)))
-
-
-def weights_name(style: Style, adapter: Adapter) -> str:
-    return f"{style.trigger_word}-v{adapter.number}.safetensors"
+    return HttpResponseRedirect(download_url(adapter, wanted=format))
 
 
 def _latest(request: HttpRequest, style_id: UUID) -> Run:

@@ -46,6 +46,7 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         for reference in run.run_references.all()
     ]
     _restore_snapshot(run, job)
+    _restore_checkpoints(run, workdir)
     encodings.tidy()
     return contract.TrainLoraSpec(
         base=wanted["base"],
@@ -63,7 +64,11 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         optimizer=wanted["optimizer"],
         method=wanted["method"],
         # a run that was started by an earlier version has none of these
-        **{name: wanted[name] for name in ("class_prompt", "prior_images", "held_out") if name in wanted},
+        **{
+            name: wanted[name]
+            for name in ("class_prompt", "prior_images", "held_out")
+            if name in wanted
+        },
         cache_dir=str(encodings.folder_of(run)),
         flip=wanted["flip"],
         seed=wanted["seed"],
@@ -95,18 +100,34 @@ def _restore_snapshot(run: Run, job: Job) -> None:
         media.fetch(kept.key, folder / Path(kept.key).name)
 
 
+def _restore_checkpoints(run: Run, workdir: Path) -> None:
+    """Put what an earlier attempt made where this one would have: the judging at the end compares them all."""
+    for checkpoint in run.checkpoints.all():
+        media.fetch(checkpoint.key, workdir / f"checkpoint-{checkpoint.step:05d}" / "lora.safetensors")
+    for sample in run.samples.all():
+        # a copy, never a link: the engine may paint this one anew
+        target = workdir / f"checkpoint-{sample.step:05d}" / f"sample-{sample.prompt_no}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(media.read(sample.key))
+
+
 def on_event(job: Job, event: contract.Event) -> None:
     """Keep what the engine made. Every branch may be repeated by a resumed run and then changes nothing."""
     run = run_of(job)
     match event:
         case contract.Metric():
-            Metric.objects.update_or_create(run=run, step=event.step, defaults={"loss": event.loss})
+            figures = {"loss": event.loss, "held_out": event.held_out}
+            Metric.objects.update_or_create(run=run, step=event.step, defaults=figures)
         case contract.Sample():
             _keep_sample(run, event)
         case contract.Checkpoint():
             _keep_checkpoint(run, event)
         case contract.Snapshot():
             _keep_snapshot(run, job, event)
+        case contract.Works():
+            _keep_works(run, event)
+        case contract.Verdict():
+            _keep_verdict(run, event)
         case _:
             pass
 
@@ -159,8 +180,24 @@ def _keep_snapshot(run: Run, job: Job, event: contract.Snapshot) -> None:
     Snapshot.objects.update_or_create(run=run, defaults={"step": event.step, "key": key, "fence": job.fence})
 
 
+def _keep_works(run: Run, event: contract.Works) -> None:
+    """What later pictures are held against. It belongs to the version, and goes with it."""
+    key = f"runs/{run.public_id}/{Path(event.path).name}"
+    media.save(key, Path(event.path))
+    style_actions.keep_works(adapter=run.adapter, key=key)
+
+
+def _keep_verdict(run: Run, event: contract.Verdict) -> None:
+    run.checkpoints.update(score=None, likeness=None, following=None, leak=None, say="", finalist=None)
+    for judged in event.judged:
+        run.checkpoints.filter(step=judged.step).update(**judged.model_dump(exclude={"step"}))
+    for place, step in enumerate(event.finalists, start=1):
+        run.checkpoints.filter(step=step).update(finalist=place)
+    Run.objects.filter(pk=run.pk).update(verdict=event.say)
+
+
 def on_success(job: Job, done: contract.Done) -> int:
-    """Take the last finished checkpoint as the version; what was finished is what is paid."""
+    """Take the checkpoint that the engine would take, else the last; what was finished is what is paid."""
     run = run_of(job)
     _forget_snapshot(run)
     kept = list(run.checkpoints.all())
@@ -168,7 +205,7 @@ def on_success(job: Job, done: contract.Done) -> int:
         # stopped before there was anything to keep: nothing is paid
         style_actions.fail_adapter(adapter=run.adapter, cancelled=True)
         return 0
-    best = kept[-1]
+    best = next((checkpoint for checkpoint in kept if checkpoint.finalist == 1), kept[-1])
     Checkpoint.objects.filter(pk=best.pk).update(picked=True)
     style_actions.finish_adapter(
         adapter=run.adapter,

@@ -8,6 +8,7 @@ urlpatterns = [
     path("<uuid:style_id>/offer/", views.offer, name="offer"),
     path("<uuid:style_id>/start/", views.start, name="start"),
     path("<uuid:style_id>/versions/", views.versions, name="versions"),
+    path("<uuid:style_id>/versions/compare/", views.compare, name="compare"),
     path("<uuid:style_id>/versions/<int:number>/activate/", views.activate, name="activate"),
     path("<uuid:style_id>/versions/<int:number>/rename/", views.rename, name="rename"),
     path("<uuid:style_id>/versions/<int:number>/weights/", views.weights, name="weights"),

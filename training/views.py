@@ -21,8 +21,8 @@ from gpu import lifecycle
 from gpu.engine.catalogue import describe
 from styles import rules
 from styles.models import Adapter, Style
+from styles.weights import download_url
 from training import actions, fragments, presets, queries
-from training.api import weights_name
 from training.forms import TrainForm
 from training.models import Checkpoint, Run
 
@@ -51,7 +51,9 @@ def run_page(request: HttpRequest, style_id: UUID) -> HttpResponse:
     if run is not None:
         context |= _run_context(run)
     if run is None or run.job.ended:
-        context |= _form_context(style, TrainForm(initial={"purpose": "style" if style.kind == "art" else style.kind}))
+        context |= _form_context(
+            style, TrainForm(initial={"purpose": style.kind if style.kind in ("person", "character") else "style"})
+        )
     return render(request, "training/run_detail.html", context)
 
 
@@ -72,7 +74,8 @@ def _form_context(style: Style, form: TrainForm) -> dict[str, Any]:
         advanced = form.advanced()
     elif not form.is_bound:
         purpose = form.initial["purpose"]
-    images = style.references.count()
+    captions = list(style.references.values_list("caption", flat=True))
+    images = len(captions)
     try:
         rules.ready_to_train(style, purpose=purpose)
         hindrance = ""
@@ -80,7 +83,7 @@ def _form_context(style: Style, form: TrainForm) -> dict[str, Any]:
         hindrance = refusal.say
     offer_error = ""
     try:
-        chosen = presets.plan(images=images, purpose=purpose, quality=quality, advanced=advanced)
+        chosen = presets.plan(images=images, purpose=purpose, quality=quality, advanced=advanced, captions=captions)
     except Refusal as refusal:
         offer_error = refusal.say
         chosen = presets.plan(images=images, purpose=purpose, quality=quality)
@@ -175,27 +178,33 @@ def versions(request: HttpRequest, style_id: UUID) -> HttpResponse:
         "style": style,
         "tab": "versions",
         "rows": [{"adapter": one, "active": one.pk == style.active_adapter_id} for one in adapters],
-        "newest": newest,
-        "compared": _compared(newest),
+        "compared": fragments.finalists_context(newest) if newest and newest.checkpoints.exists() else None,
+        "comparable": [one for one in adapters if one.state == Adapter.State.READY and one.pk in runs],
     }
     return render(request, "training/version_list.html", context)
 
 
-def _compared(run: Run | None) -> list[dict[str, Any]]:
-    """The checkpoints of a run side by side, each with its samples at the same seeds."""
-    if run is None:
-        return []
-    by_step = dict(queries.samples_by_step(run))
-    return [
-        {
-            "checkpoint": checkpoint,
-            "samples": [
-                {"url": media.signed_url(sample.key), "prompt": sample.prompt}
-                for sample in by_step.get(checkpoint.step, [])
-            ],
-        }
-        for checkpoint in run.checkpoints.all()
-    ]
+@require_safe
+@login_required
+def compare(request: HttpRequest, style_id: UUID) -> HttpResponse:
+    """Two versions at the same prompts and seeds. Without a choice the two newest."""
+    style = _style(request, style_id)
+    ready = style.adapters.filter(state=Adapter.State.READY, run__isnull=False).order_by("-number")
+    numbers = list(ready.values_list("number", flat=True))
+    if len(numbers) < 2:
+        messages.info(request, _("There are no two versions to compare yet."))
+        return redirect("training:versions", style.public_id)
+    left, right = (_number(request, name, among=numbers, default=numbers[n]) for name, n in (("a", 1), ("b", 0)))
+    runs = {run.adapter.number: run for run in Run.objects.filter(style=style).select_related("adapter")}
+    context = {"style": style, "tab": "versions", "numbers": numbers}
+    return render(
+        request, "training/version_compare.html", context | fragments.comparison_context(runs[left], runs[right])
+    )
+
+
+def _number(request: HttpRequest, name: str, *, among: list[int], default: int) -> int:
+    asked = request.GET.get(name, "")
+    return int(asked) if asked.isascii() and asked.isdigit() and int(asked) in among else default
 
 
 @require_POST
@@ -219,10 +228,10 @@ def rename(request: HttpRequest, style_id: UUID, number: int) -> HttpResponse:
 @require_safe
 @login_required
 def weights(request: HttpRequest, style_id: UUID, number: int) -> HttpResponse:
-    """The LoRA as a file for other tools."""
+    """The LoRA as a file for other tools, in the spelling that `format` asks for."""
     style = _style(request, style_id)
     adapter = get_object_or_404(style.adapters, number=number, state=Adapter.State.READY)
-    return HttpResponseRedirect(media.signed_url(adapter.key, download=weights_name(style, adapter)))
+    return HttpResponseRedirect(download_url(adapter, wanted=request.GET.get("format", "")))
 
 
 @require_POST

@@ -37,12 +37,21 @@ def smoothed(values: Sequence[float]) -> list[float]:
     return out
 
 
-def loss_chart(points: Sequence[tuple[int, float]], total: int, checkpoints: Sequence[int]) -> dict[str, Any]:
-    """All that the template of the loss curve draws. `points` are (step, loss) in order of step, all finite."""
+def loss_chart(
+    points: Sequence[tuple[int, float]],
+    total: int,
+    checkpoints: Sequence[int],
+    held_out: Sequence[tuple[int, float]] = (),
+) -> dict[str, Any]:
+    """All that the template of the loss curve draws. `points` are (step, loss) in order of step, all finite.
+
+    `held_out` is a second line, as measured: the error on works that are not learned.
+    """
     if not points:
         return {"empty": True}
     curve = smoothed([loss for _, loss in points])
-    low, high = _nice_bounds(min(curve), max(curve))
+    both = [*curve, *(loss for _, loss in held_out)]
+    low, high = _nice_bounds(min(both), max(both))
 
     def x(step: float) -> float:
         return LEFT + (WIDTH - LEFT) * step / max(total, 1)
@@ -62,6 +71,8 @@ def loss_chart(points: Sequence[tuple[int, float]], total: int, checkpoints: Seq
         "checks": "".join(f"M{x(step):.1f} 6V{BOTTOM}" for step in checkpoints),
         "raw": _path((x(step), y(loss)) for step, loss in points),
         "line": _path((x(step), y(loss)) for (step, _), loss in zip(points, curve, strict=True)),
+        "held": _path((x(step), y(loss)) for step, loss in held_out) if held_out else "",
+        "held_last": f"{held_out[-1][1]:.3f}" if held_out else "",
         "now_x": f"{x(last_step):.1f}",
         "now_y": f"{y(curve[-1]):.1f}",
         "first": f"{curve[0]:.3f}",

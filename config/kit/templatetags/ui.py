@@ -137,9 +137,15 @@ def control_kind(field: BoundField) -> str:
 
 
 @register.inclusion_tag("ui/loss_chart.html")
-def loss_chart(points: Sequence[tuple[int, float]], total: int, checkpoints: Sequence[int], id: str) -> dict[str, Any]:
-    """The learning curve as SVG under the given id, which a push may swap."""
-    return {**charts.loss_chart(points, total, checkpoints), "id": id}
+def loss_chart(
+    points: Sequence[tuple[int, float]],
+    total: int,
+    checkpoints: Sequence[int],
+    id: str,
+    held_out: Sequence[tuple[int, float]] = (),
+) -> dict[str, Any]:
+    """The learning curve as SVG under the given id, which a push may swap. `held_out` is a second line."""
+    return {**charts.loss_chart(points, total, checkpoints, held_out), "id": id}
 
 
 @register.inclusion_tag("ui/usage_chart.html")
