@@ -156,6 +156,8 @@ def render_job(job_id: str, user: User, *, with_list: bool) -> tuple[Job | None,
     if job is None:
         return None, ""
     parts = [kinds.get(job.kind).render(job)]
+    if kinds.get(job.kind).quiet:
+        return job, parts[0]
     # a list has other lines once a job has moved; its lines are then part of it
     parts.append(fragments.job_list(user) if with_list else fragments.job_row(job))
     parts.append(fragments.running(user))

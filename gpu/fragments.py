@@ -30,6 +30,7 @@ PHASES: Mapping[str, str | Promise] = MappingProxyType(
         "sampling": gettext_lazy("Sampling"),
         "denoising": gettext_lazy("Drawing"),
         "filming": gettext_lazy("Filming"),
+        "judging": gettext_lazy("Comparing"),
         "finishing": gettext_lazy("Finishing"),
     }
 )
@@ -46,6 +47,7 @@ def job_row(job: Job) -> SafeString:
         "say": say(job),
         "left": job.eta_seconds if running else None,
         "progress": None if job.state == Job.State.QUEUED else job.progress,
+        "job": job,
     }
     return render_to_string("gpu/_job_row.html", context)
 

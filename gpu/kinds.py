@@ -42,6 +42,8 @@ class JobKind:
     on_requeue: Callable[[Job], None] = _nothing
     # Long work with snapshots: it gives way to short work that has waited.
     gives_way: bool = False
+    # Done on the side for nothing: it is not shown as work, and everything else goes before it.
+    quiet: bool = False
 
 
 _kinds: dict[str, JobKind] = {}
@@ -58,6 +60,11 @@ def get(name: str) -> JobKind:
 
 def names() -> list[str]:
     return list(_kinds)
+
+
+def quiet_kinds() -> list[str]:
+    """The kinds that are not shown as work."""
+    return [kind.name for kind in _kinds.values() if kind.quiet]
 
 
 def long_kinds() -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from accounts.models import User
+from gpu import kinds
 
 if TYPE_CHECKING:
     from gpu.models import Job  # noqa: F401 - named in a string below
@@ -20,12 +21,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(owner=user)
 
     def unfinished(self) -> JobQuerySet:
-        return self.filter(state__in=UNFINISHED)
+        """Work that waits or runs, as people are told of it: what is done quietly is left out."""
+        return self.filter(state__in=UNFINISHED).exclude(kind__in=kinds.quiet_kinds())
 
 
 def jobs_since(user: User, since: datetime | None) -> int:
     """How many jobs this person made since a moment, or in all."""
     from gpu.models import Job
 
-    made = Job.objects.owned_by(user)
+    made = Job.objects.owned_by(user).exclude(kind__in=kinds.quiet_kinds())
     return (made.filter(created_at__gte=since) if since else made).count()

@@ -82,6 +82,7 @@ class ImageOut(Schema):
     width: int
     height: int
     caption: str
+    oddness: float | None  # 0..1, how far it stands from the rest; null before anybody has looked
     thumbnail_url: str
     created_at: datetime.datetime
 
@@ -94,7 +95,10 @@ class ImageList(Schema):
 
 
 class ImageChange(Schema):
-    caption: str
+    """`keep`: it belongs to the set, although it was remarked that it stands apart."""
+
+    caption: str | None = None
+    keep: bool = False
 
 
 class RefusedOut(Schema):
@@ -138,6 +142,7 @@ def image_out(request: HttpRequest, reference: Reference) -> ImageOut:
         width=reference.width,
         height=reference.height,
         caption=reference.caption,
+        oddness=reference.oddness,
         thumbnail_url=request.build_absolute_uri(media.signed_url(reference.thumb_key)),
         created_at=reference.created_at,
     )
@@ -246,11 +251,17 @@ def get_image(request: HttpRequest, style_id: uuid.UUID, image_id: uuid.UUID) ->
     return image_out(request, _reference(request, style_id, image_id))
 
 
-@router.patch("/styles/{style_id}/images/{image_id}", response=ImageOut, summary="Change its caption")
+@router.patch(
+    "/styles/{style_id}/images/{image_id}", response=ImageOut, summary="Change its caption, or keep it in the set"
+)
 @idempotent
 def change_image(request: HttpRequest, style_id: uuid.UUID, image_id: uuid.UUID, payload: ImageChange) -> ImageOut:
     reference = _reference(request, style_id, image_id)
-    return image_out(request, actions.set_caption(reference=reference, caption=payload.caption))
+    if payload.caption is not None:
+        reference = actions.set_caption(reference=reference, caption=payload.caption)
+    if payload.keep:
+        reference = actions.keep_in_set(reference=reference)
+    return image_out(request, reference)
 
 
 @router.delete("/styles/{style_id}/images/{image_id}", response={204: None}, summary="Remove; restorable for a day")

@@ -45,6 +45,8 @@ def style_card(style: Style, *, pictures: int | None = None) -> SafeString:
     """A style as its four-picture cover; `pictures` made with it, where the page knows."""
     works = queries.works_count(style)
     facts = [ngettext("%(n)d work", "%(n)d works", works) % {"n": works}]
+    if style.kind == Style.Kind.IMPORTED:
+        facts = [_("imported"), *(facts if works else [])]
     if pictures is not None:
         facts.append(ngettext("%(n)d picture", "%(n)d pictures", pictures) % {"n": pictures})
     if style.is_sample:
@@ -80,6 +82,12 @@ def sheet(style: Style, *, oob: bool = False) -> SafeString:
 def report(style: Style, *, oob: bool = False) -> SafeString:
     """What the set will teach, what it lacks, what must be said, and the way on."""
     return render_to_string("styles/_report.html", report_context(style) | {"oob": oob})
+
+
+def studied(style: Style) -> SafeString:
+    """All that a look at the set may have changed on its page: each frame, the figures and the report."""
+    frames = [reference_tile(reference, oob=True) for reference in style.references.all()]
+    return SafeString("").join([*frames, tally(style), report(style, oob=True)])
 
 
 def tally(style: Style) -> SafeString:

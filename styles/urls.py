@@ -18,5 +18,6 @@ urlpatterns = [
     path("<uuid:style_id>/works/", views.add_works, name="add_works"),
     path("<uuid:style_id>/works/<uuid:work_id>/", views.work, name="work"),
     path("<uuid:style_id>/works/<uuid:work_id>/remove/", views.remove_work, name="remove_work"),
+    path("<uuid:style_id>/works/<uuid:work_id>/keep/", views.keep_work, name="keep_work"),
     path("<uuid:style_id>/works/<uuid:work_id>/restore/", views.restore_work, name="restore_work"),
 ]

@@ -283,6 +283,20 @@ def remove_work(request: HttpRequest, style_id: uuid.UUID, work_id: uuid.UUID) -
 
 @login_required
 @require_POST
+def keep_work(request: HttpRequest, style_id: uuid.UUID, work_id: uuid.UUID) -> HttpResponse:
+    """The artist says that a work belongs, although it stands apart."""
+    reference = actions.keep_in_set(reference=_work(request, style_id, work_id))
+    style = _style(request, style_id)
+    said = _("#%(n)d stays, and is not remarked on again.") % {"n": reference.position}
+    if not getattr(request, "htmx", False):
+        messages.success(request, said)
+        return _to(style)
+    changed = fragments.reference_tile(reference, oob=True) + fragments.report(style, oob=True) + fragments.tally(style)
+    return toast(HttpResponse(changed), said)
+
+
+@login_required
+@require_POST
 def restore_work(request: HttpRequest, style_id: uuid.UUID, work_id: uuid.UUID) -> HttpResponse:
     style = _style(request, style_id)
     reference = get_object_or_404(Reference.objects.with_deleted().filter(style=style), public_id=work_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ WINDOW = timedelta(seconds=5)
 RECENT = timedelta(seconds=60)
 # Artists are weighed against each other among the first so many; behind them the line is by age.
 LOOK_AHEAD = 200
+
+# The level of what is done quietly: behind everything, however long it waits.
+LAST = 99
 
 SEEN_RECENTLY = timedelta(seconds=60)
 
@@ -55,11 +59,20 @@ def line(waiting: list[Waiting], *, loaded: str, taken: Mapping[int, int]) -> It
         best = min(seen, key=rank)
         until = best.came + WINDOW.total_seconds()
         peers = [job for job in seen if job.level == best.level and job.came <= until]
-        chosen = min((job for job in peers if loaded and job.affinity == loaded), key=rank, default=best)
+        chosen = min(peers, key=lambda job: (-shared(job.affinity, loaded), rank(job)))
         left.remove(chosen)
         had[chosen.owner] += 1
         loaded = chosen.affinity or loaded
         yield chosen
+
+
+def shared(affinity: str, loaded: str) -> int:
+    """How much of what a job needs is there: the words, from the first, that say the same.
+
+    An affinity says the costliest to change first: the base, its styles, then the shape of a picture and its pace.
+    """
+    pairs = zip(affinity.split(), loaded.split(), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def ready() -> Q:
@@ -68,13 +81,12 @@ def ready() -> Q:
 
 
 def queue(which: Q) -> list[Waiting]:
-    long_kinds = kinds.long_kinds()
     rows = Job.objects.filter(which).annotate(now=Now()).order_by("queued_at", "pk")
     return [
         Waiting(
             pk=pk,
             owner=owner,
-            level=0 if now - queued_at >= (LONG_PATIENCE if kind in long_kinds else PATIENCE) else 1 + tier,
+            level=_level(kind, tier, now - queued_at),
             came=(queued_at + tier * TIER_WORTH).timestamp(),
             affinity=affinity,
         )
@@ -84,10 +96,17 @@ def queue(which: Q) -> list[Waiting]:
     ]
 
 
+def _level(kind: str, tier: int, waited: timedelta) -> int:
+    found = kinds.get(kind)
+    if found.quiet:
+        return LAST
+    return 0 if waited >= (LONG_PATIENCE if found.gives_way else PATIENCE) else 1 + tier
+
+
 def taken() -> dict[int, int]:
     """How many jobs of each artist run, or were started a moment ago."""
     lately = Q(state=Job.State.RUNNING) | Q(claimed_at__gt=Now() - RECENT)
-    had = Job.objects.filter(lately).exclude(state=Job.State.QUEUED).order_by()
+    had = Job.objects.filter(lately).exclude(state=Job.State.QUEUED).exclude(kind__in=kinds.quiet_kinds()).order_by()
     return dict(had.values_list("owner_id").annotate(Count("pk")))
 
 
@@ -105,4 +124,4 @@ def position(job: Job) -> int | None:
 def somebody_waits() -> bool:
     """Whether short work has waited beyond its patience: long work then gives way."""
     waiting = Job.objects.filter(ready(), queued_at__lte=Now() - PATIENCE)
-    return waiting.exclude(kind__in=kinds.long_kinds()).exists()
+    return waiting.exclude(kind__in=[*kinds.long_kinds(), *kinds.quiet_kinds()]).exists()

@@ -1,6 +1,6 @@
 """Everything that changes a style. Each verb is one deed; bad input raises `Refusal`."""
 
-from styles.actions.adapters import activate_adapter, fail_adapter, finish_adapter, new_adapter
+from styles.actions.adapters import activate_adapter, fail_adapter, finish_adapter, keep_works, new_adapter
 from styles.actions.imports import import_adapter
 from styles.actions.papers import declare, record_consent, revoke_consent
 from styles.actions.references import (
@@ -14,6 +14,7 @@ from styles.actions.references import (
 )
 from styles.actions.samples import create_sample_style
 from styles.actions.status import refresh_status
+from styles.actions.studying import keep_in_set, note_study, start_due_studies
 from styles.actions.styles import (
     MAKEABLE,
     change_kind,
@@ -43,6 +44,9 @@ __all__ = [
     "fail_adapter",
     "finish_adapter",
     "import_adapter",
+    "keep_in_set",
+    "keep_works",
+    "note_study",
     "new_adapter",
     "record_consent",
     "refresh_status",
@@ -51,4 +55,5 @@ __all__ = [
     "restore_style",
     "revoke_consent",
     "set_caption",
+    "start_due_studies",
 ]

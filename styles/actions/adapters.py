@@ -48,6 +48,13 @@ def finish_adapter(
     return adapter
 
 
+def keep_works(*, adapter: Adapter, key: str) -> Adapter:
+    """The features of the works it is learned from: what later pictures are held against."""
+    adapter.works_key = key
+    adapter.save(update_fields=["works_key"])
+    return adapter
+
+
 @transaction.atomic
 def fail_adapter(*, adapter: Adapter, cancelled: bool = False) -> Adapter:
     """Its run ended without weights. One that was cancelled leaves no failed style behind."""

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from styles.models import Reference
-from styles.report.finding import FEW, Finding, about, listed
+from styles.report.finding import FEW, Finding, about, listed, with_remark
 
 WHITE_EDGE = 0.7  # of the border's pixels
 DARK_SHARE = 0.35  # of the pixels of a work that counts as dark
@@ -43,6 +43,10 @@ def one_hand(works: Sequence[Reference]) -> list[Finding]:
 
 
 def apart(works: Sequence[Reference]) -> list[Finding]:
+    """Works that do not belong: as the engine saw it, else by the figures of the intake."""
+    if works and all(work.oddness is not None for work in works):
+        return _apart_as_seen(works)
+    works = [work for work in works if not work.features.get("belongs")]
     if len(works) < 8:
         return []
     middle = _middle(works)
@@ -61,6 +65,20 @@ def apart(works: Sequence[Reference]) -> list[Finding]:
             lambda n: ngettext("%(n)d work stands apart.", "%(n)d works stand apart.", n),
             _("#%(n)d %(how)s than the others. Leave it out unless you want that learned too.")
             % {"n": first.position, "how": says()},
+        )
+    ]
+
+
+def _apart_as_seen(works: Sequence[Reference]) -> list[Finding]:
+    odd = with_remark(works, "odd_one_out")
+    if not odd:
+        return []
+    return [
+        about(
+            "odd_one_out",
+            odd,
+            lambda n: ngettext("%(n)d work stands apart from the others.", "%(n)d works stand apart.", n),
+            _("In what it shows, or in how it is made. Open it to keep it or to leave it out."),
         )
     ]
 
