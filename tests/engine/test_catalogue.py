@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gpu.engine.catalogue import CATALOGUE, CHECKPOINTS, QUALITIES, SDXL, STARTER, Quality, describe
+from gpu.engine.catalogue import (
+    CATALOGUE,
+    CHECKPOINTS,
+    MODELS,
+    QUALITIES,
+    SDXL,
+    STARTER,
+    ModelFacts,
+    Quality,
+    describe,
+    model,
+)
 
 
 def test_reading_the_catalogue_and_the_contract_imports_no_torch() -> None:
@@ -66,3 +78,54 @@ def test_a_repository_id_is_taken_for_a_model_of_sdxls_kind() -> None:
     assert facts.repository == "someone/their-sdxl"
     assert facts.revision == ""
     assert facts.native == 1024
+
+
+# --- what can be fetched ---
+
+
+@pytest.mark.parametrize("one", MODELS.values(), ids=MODELS)
+def test_a_model_is_pinned_to_a_commit_and_lists_no_pickle(one: ModelFacts) -> None:
+    assert re.fullmatch(r"[0-9a-f]{40}", one.revision)
+    assert one.repository.count("/") == 1
+    assert all(file.path.endswith((".safetensors", ".json", ".txt")) for file in one.files)
+    assert all(re.fullmatch(r"([0-9a-f]{64})?", file.sha256) for file in one.files)
+    assert len({file.path for file in one.files}) == len(one.files)
+    assert one.bytes >= sum(file.bytes for file in one.files)
+
+
+@pytest.mark.parametrize("one", MODELS.values(), ids=MODELS)
+def test_a_model_says_what_it_is_for_what_it_needs_and_what_its_licence_permits(one: ModelFacts) -> None:
+    assert one.say
+    assert one.needs
+    assert one.licence.url.startswith("https://huggingface.co/")
+    assert len(one.licence.permits.split()) > 5
+
+
+def test_all_weights_but_the_upscalers_have_a_checksum() -> None:
+    unknown = {
+        one.name
+        for one in MODELS.values()
+        for file in one.files
+        if file.path.endswith(".safetensors") and not file.sha256
+    }
+    assert unknown == {"upscaler"}
+
+
+def test_a_base_names_only_models_that_there_are() -> None:
+    for base in CATALOGUE.values():
+        named = {"preview_vae": base.preview_vae, "few_step_lora": base.fast, "inpaint": base.inpaint}
+        named |= {"upscaler": base.upscaler, "video": base.video}
+        assert all(model(name).role == role for role, name in named.items() if name)
+        assert ("fast" in base.tiers) == bool(base.fast)
+
+
+def test_an_unknown_model_is_answered_with_those_there_are() -> None:
+    with pytest.raises(LookupError, match=r"There is no model “sdxll”\. There are: sdxl, "):
+        model("sdxll")
+
+
+def test_the_documentation_names_every_model_with_its_licence() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    for one in MODELS.values():
+        [row] = [line for line in text.splitlines() if line.startswith(f"| `{one.name}` |")]
+        assert one.licence.name in row
