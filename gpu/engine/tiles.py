@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gpu.engine.models import Base
 
 OVERLAP = Fraction(1, 4)  # of a tile's side, at least
+MOST_ON_DEVICE = 4096 * 4096  # places of a sum; a larger one is made in host memory
 SEAM = 8  # pixels on each side of a tile's border that count as its seam
 
 Make = Callable[[Tensor], Tensor]
@@ -60,14 +61,15 @@ def blend(parts: Iterator[tuple[Window, Tensor]], height: int, width: int) -> Te
     total = weights = None
     for window, part in parts:
         if total is None or weights is None:
-            total = torch.zeros(*part.shape[:-2], height, width, device=part.device)
-            weights = torch.zeros(height, width, device=part.device)
-        share = _weight(window, height, width).to(part.device)
-        window.of(total).add_(part.float() * share)
+            device = part.device if height * width <= MOST_ON_DEVICE else torch.device("cpu")
+            total = torch.zeros(*part.shape[:-2], height, width, device=device)
+            weights = torch.zeros(height, width, device=device)
+        share = _weight(window, height, width).to(total.device)
+        window.of(total).add_(part.to(total.device, torch.float32) * share)
         window.of(weights).add_(share)
     assert total is not None, "there is at least one window"
     assert weights is not None
-    return total / weights
+    return total.div_(weights)
 
 
 def mapped(whole: Tensor, make: Make, *, tile: int, scale: Fraction, step: int = 1) -> Tensor:

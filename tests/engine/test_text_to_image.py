@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from gpu.engine.failures import Failure
+from gpu.engine.judging import works
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines import painting
@@ -162,6 +163,27 @@ def test_the_starter_makes_a_picture_with_its_defaults(starter: Path, tmp_path: 
     _make(base, tmp_path, width=facts.native, height=facts.native, steps=facts.steps, guidance=facts.guidance)
     with Image.open(tmp_path / "picture.png") as picture:
         assert np.asarray(picture).std() > 5
+
+
+def test_any_size_that_the_base_can_halve_has_size_conditioning_of_its_own(base: Base, tmp_path: Path) -> None:
+    seen: list[list[float]] = []
+    base.unet.register_forward_pre_hook(
+        lambda module, given, named: seen.append(named["added_cond_kwargs"]["time_ids"][0].tolist()), with_kwargs=True
+    )
+    for width, height in ((64, 64), (72, 104), (200, 64)):
+        _make(base, tmp_path, width=width, height=height, steps=1)
+        assert seen[-1] == [height, width, 0, 0, height, width]
+
+
+def test_a_finished_picture_is_held_against_the_works_of_its_styles(base: Base, tmp_path: Path) -> None:
+    assert not _make(base, tmp_path / "first").of("likeness")
+    with Image.open(tmp_path / "first" / "picture.png") as picture:
+        other = Image.new("RGB", (64, 64), "blue")
+        works.write(tmp_path / "works", works.learn(["blue", "itself"], [other, picture.convert("RGB")]))
+    style = random_lora(base, tmp_path / "a.safetensors", rank=4, alpha=4, seed=1)
+    told = style.model_copy(update={"weight": 0.0, "works": str(tmp_path / "works")})
+    (likeness,) = _make(base, tmp_path / "told", styles=[told]).of("likeness")
+    assert (likeness.style, likeness.work, likeness.near) == (style.sha256, "itself", True)
 
 
 @pytest.mark.cuda

@@ -21,9 +21,9 @@ from gpu.engine.report import Report
 if TYPE_CHECKING:
     from gpu.engine.studio import Studio
 
-# How much of the schedule is gone through: what is left of the colours that the edges lend keeps the base from beginning
-# another picture beside the first. A UNet that was taught to fill holes sees the first, and needs no such hold.
-STRENGTH = 0.75
+# How much of the schedule is gone through: what is left of the colours that the edges lend keeps the base from
+# beginning another picture beside the first. A UNet that was taught to fill holes sees the first, and needs no hold.
+STRENGTH = 0.7
 STRENGTH_TAUGHT = 0.99
 AREA = 1.5  # of the base's native area: what it can draw at once without losing the whole out of sight
 GRAIN = 12.0  # of 255: noise on the lent colours, for the VAE knows no picture as smooth as they are

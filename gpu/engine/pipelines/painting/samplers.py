@@ -39,10 +39,10 @@ class Walk:
         self.moments: list[Tensor] = list(self.scheduler.timesteps[first:])
         self._noise = noise.to(base.device, base.dtype)
         self._start = start
+        self.scheduler.set_begin_index(first)  # rather than looked up by a moment that may occur twice
         if start is None or start.strength >= 1:
             self.latents = (noise * self.scheduler.init_noise_sigma).to(base.device, base.dtype)
             return
-        self.scheduler.set_begin_index(first)
         self.latents = self._noised(start.latents.to(base.device, base.dtype), 0)
 
     def scaled(self, latents: Tensor, step: int) -> Tensor:
