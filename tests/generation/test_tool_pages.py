@@ -190,6 +190,22 @@ def test_asking_for_eight_takes_hardly_more_queries_than_for_one(artist: User) -
     assert eight <= 40
 
 
+def test_a_wall_of_many_pictures_takes_no_more_queries_than_one_of_few(artist: User, tmp_path: Path) -> None:
+    style = make_style(artist)
+    make_version(style)
+    browser, mix = browser_of(artist), [{"id": str(style.public_id)}]
+
+    def queries() -> int:
+        request = make(artist, "text_to_image", count=2, styles=mix)
+        for output in request.outputs.all():
+            finish(output, tmp_path)
+        with CaptureQueriesContext(connection) as seen:
+            assert browser.get("/create/").status_code == 200
+        return len(seen)
+
+    assert queries() == queries() == queries()
+
+
 # --- the API ---
 
 
