@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import cast
 
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -27,7 +26,7 @@ def download_url(adapter: Adapter, *, wanted: str = "") -> str:
         )
     if not wanted or adapter.method == "textual_inversion":  # learned words have one spelling everywhere
         return media.signed_url(adapter.key, download=filename(adapter))
-    return media.signed_url(_in_format(adapter, cast(weights.Format, wanted)), download=filename(adapter, wanted))
+    return media.signed_url(_in_format(adapter, wanted), download=filename(adapter, wanted))
 
 
 def filename(adapter: Adapter, wanted: str = "") -> str:

@@ -91,7 +91,7 @@ class _Download:
     def _fetch(self, expected: str) -> Entry:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
         endpoint = os.environ.get("HF_ENDPOINT") or None
         url = hf_hub_url(self.model.repository, self.file.path, revision=self.revision or "main", endpoint=endpoint)
@@ -146,9 +146,9 @@ class _Download:
 
 def _bar(report: Callable[[int], None]) -> Any:
     """What the hub's client takes for a progress bar, to learn how many bytes of a file are here."""
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self.arrived = int(options.get("initial") or 0)
             super().__init__(*arguments, **{**options, "disable": True})

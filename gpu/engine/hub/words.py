@@ -16,7 +16,12 @@ AGAIN = "What came is kept: run the same command again."
 @contextmanager
 def in_words(model: ModelFacts, file: ModelFile, path: Path) -> Iterator[None]:
     """Around the fetching of one file. `path` is where it will lie."""
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HTTPError,  # type: ignore[attr-defined]  # its HTTP client's own
+        OfflineModeIsEnabled,
+    )
 
     folder = path.parents[file.path.count("/")]
     own = f"copy its folder from another machine to {folder}, or name one with `models use {model.name} PATH`"
