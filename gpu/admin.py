@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -28,11 +28,16 @@ class JobEvents(ReadOnly, TabularInline):  # type: ignore[misc]
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("public_id", "kind", "state", "phase", "progress", "owner_link", "worker_link", "attempts", "price")
-    list_filter = ("state", "kind", "tier", "error_code", "created_at")
+    list_display = (
+        *("public_id", "kind", "state", "phase", "progress", "owner_link", "worker_link", "attempts", "price"),
+        "memory",
+    )
+    list_filter = ("state", "kind", "tier", "memory_profile", "error_code", "created_at")
     search_fields = ("public_id", "subject", "owner__email", "owner__handle", "error_code")
     search_help_text = "A job's id, its subject's id, its owner's email or handle, or an error code"
     list_select_related = ("owner", "worker")
+    readonly_fields = ("memory", "told")
+    exclude = ("notices",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     inlines = (JobEvents,)
@@ -45,6 +50,22 @@ class JobAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="worker", ordering="worker__name")
     def worker_link(self, job: Job) -> SafeString | str:
         return _link("admin:gpu_worker_change", job.worker_id, job.worker.name) if job.worker else "–"
+
+    @admin.display(description="memory")
+    def memory(self, job: Job) -> str:
+        """What it was expected to take and what it took, with their ratio: whether the predictions can be trusted."""
+        if not job.predicted_bytes:
+            return "–"
+        expected = f"{job.memory_profile}: {_gib(job.predicted_bytes)} expected"
+        if not job.peak_bytes:
+            return expected
+        ratio = job.peak_bytes / job.predicted_bytes
+        return f"{expected}, {_gib(job.peak_bytes)} taken ({ratio:.2f})"
+
+    @admin.display(description="notices")
+    def told(self, job: Job) -> SafeString | str:
+        """What the artist was told of changes, each with its code."""
+        return format_html_join(" ", "{} ({})", ((notice["say"], notice["code"]) for notice in job.notices)) or "–"
 
     @admin.action(description="Cancel (costs its owner nothing)", permissions=("operate",))
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
@@ -75,13 +96,13 @@ class JobAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "device", "loaded", "started_at", "seen_at", "heard_at", "draining_at", "jobs_link")
-    list_filter = ("device", "draining_at")
+    list_display = ("name", "device", "profile", "loaded", "started_at", "seen_at", "heard_at", "draining_at", "jobs")
+    list_filter = ("device", "profile", "draining_at")
     search_fields = ("name", "boot_id", "seat")
     ordering = ("-seen_at",)
 
-    @admin.display(description="jobs")
-    def jobs_link(self, worker: Worker) -> SafeString:
+    @admin.display
+    def jobs(self, worker: Worker) -> SafeString:
         url = reverse("admin:gpu_job_changelist")
         return format_html('<a href="{}?worker__id__exact={}">{}</a>', url, worker.pk, worker.jobs.count())
 
@@ -97,6 +118,10 @@ class JobEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="job", ordering="job__public_id")
     def job_link(self, event: JobEvent) -> SafeString:
         return _link("admin:gpu_job_change", event.job_id, str(event.job.public_id))
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
 
 
 def _link(view: str, key: int | None, text: str) -> SafeString:

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from gpu.engine import contract, devices
 from gpu.engine.contract import Outcome, Spec
 from gpu.engine.failures import Failure, from_exception
+from gpu.engine.memory.profiles import profile_of
 from gpu.engine.report import Interrupted, Report
 
 if TYPE_CHECKING:
@@ -210,7 +211,13 @@ def serve(*, warm: str = "") -> int:
         return 3
     engine = Engine(events, device)
     _on_signal(engine.leave)
-    engine.emit(contract.Hello(device=device, memory_bytes=devices.memory_bytes(device)))
+    total = devices.memory_bytes(device)
+    try:
+        profile = profile_of(device, memory=total)
+    except Failure as failure:  # a setting that nobody can work with: better said now than by every job
+        engine.emit(contract.Error(job="", code=failure.code, say=failure.say, retryable=False))
+        return 4
+    engine.emit(contract.Hello(device=device, memory_bytes=total, profile=profile.name, budget_bytes=profile.budget))
     keep_alive = float(os.environ.get("ENGINE_KEEP_ALIVE", KEEP_ALIVE))
     commands = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115  read to the process's end
     _background(lambda: engine.read(commands))

@@ -34,6 +34,8 @@ LEASE = timedelta(seconds=30)
 # Long work keeps the engine at least this long before it gives way: loading it again must be worth it.
 SLICE = timedelta(seconds=60)
 TOLD = 20  # of those who wait
+LONGEST_NOTICE = 500  # characters
+MOST_NOTICES = 20  # of one attempt
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def claim(*, worker: Worker) -> Job | None:
                 started_at=Coalesce(F("started_at"), Now()),
                 not_before=None,
                 phase="",
+                memory_profile="",  # what an attempt says of itself, the next one says again if it still holds
+                predicted_bytes=0,
+                notices=[],
                 error_code="",
                 error_say="",
                 error_detail="",
@@ -132,6 +137,25 @@ def deliver(*, job_id: JobId, fence: int, event: contract.Event) -> bool:
             return False
         kinds.get(job.kind).on_event(job, event)
         transaction.on_commit(partial(live.announce, job), robust=True)
+        return True
+
+
+def planned(*, job_id: JobId, fence: int, plan: contract.Planned) -> bool:
+    """Keep what the engine expects to take, for staff to hold against what it took."""
+    profile = plan.profile[: Job._meta.get_field("memory_profile").max_length]
+    changes = {"memory_profile": profile, "predicted_bytes": plan.predicted_bytes}
+    return bool(Job.objects.filter(running(job_id, fence)).update(**changes))
+
+
+def adapted(*, job_id: JobId, fence: int, notice: contract.Adapted) -> bool:
+    """Keep what was changed so that the job could go on, once. It moves nothing: the job runs as before."""
+    with locked(running(job_id, fence)) as job:
+        if job is None:
+            return False
+        told = {"code": notice.code, "say": notice.say.replace("\0", "")[:LONGEST_NOTICE]}
+        if told not in job.notices and len(job.notices) < MOST_NOTICES:
+            Job.objects.filter(pk=job.pk).update(notices=[*job.notices, told])
+            transaction.on_commit(partial(live.announce, job), robust=True)
         return True
 
 

@@ -109,6 +109,10 @@ class Attempt:
                     self._progress["eta_seconds"] = event.eta_seconds
                 case contract.Preview():
                     live.preview(self._job, event.step, event.webp)
+                case contract.Planned():
+                    self._keep(lifecycle.planned, plan=event)
+                case contract.Adapted():
+                    self._keep(lifecycle.adapted, notice=event)
                 case contract.Done():
                     self._done(event)
                     return
@@ -116,8 +120,12 @@ class Attempt:
                     self._fail(code=event.code, say=event.say, detail=event.detail, retryable=event.retryable)
                     return
                 case _:
-                    if not self._surely(lifecycle.deliver, event=event):
-                        raise Lost
+                    self._keep(lifecycle.deliver, event=event)
+
+    def _keep(self, verb: Callable[..., bool], **event: contract.Event) -> None:
+        """Pass an event on that must not be lost. Raises Lost if it is refused."""
+        if not self._surely(verb, **event):
+            raise Lost
 
     def _report(self) -> None:
         """Progress, the latest only, at most twice a second. It may be lost."""

@@ -73,7 +73,7 @@ class Runner(threading.Thread):
     def _prepare(self) -> None:
         """An engine that answers, a row that says so, and nothing left over from whoever sat here before."""
         self._ensure_engine()
-        seen = {"seen_at": Now(), "device": self._device}
+        seen = {"seen_at": Now(), "device": self._device, "profile": self._profile}
         if self._worker is None or not Worker.objects.filter(pk=self._worker.pk).update(**seen):
             name = f"{socket.gethostname()} #{self._seat.number}"
             self._worker = Worker.objects.create(seat=self._seat.id, name=name, **seen)
@@ -89,7 +89,8 @@ class Runner(threading.Thread):
         if self._engine is None or not self._engine.alive:
             self._engine = EngineProcess()
             self._seat.note_engine(self._engine.pid)
-            self._device = self._engine.hello().device
+            hello = self._engine.hello()
+            self._device, self._profile = hello.device, hello.profile[:20]
             if self._worker:
                 self._worker.loaded = ""
         return self._engine

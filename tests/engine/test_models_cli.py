@@ -75,7 +75,7 @@ def test_check_says_what_a_cpu_can_do(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_check_says_what_does_not_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(memory, "plans", lambda *arguments, **options: [])
+    monkeypatch.setattr(memory, "plans", lambda *arguments, **options: [memory.Plan(predicted=10**15)])
     assert run(monkeypatch, "check") == 0
     assert "does not fit: pictures of 1024 × 1024 need more memory" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ What it does is written in the job itself, as words in the prompt of a picture o
     hang=5        the process stops at step 5 and answers nothing any more
     stall=5       it goes on answering pings, but the job does nothing more and hears no wish
     error=5       the job ends at step 5 with an error; `code=` and `final=1` (another try must fail as well) shape it
+    adapt=5       something is changed at step 5 so that the job can go on
     deaf=1        wishes are not heard
     once=PATH     the misfortune happens once: it leaves this file behind
 
@@ -86,7 +87,7 @@ class FakeEngine:
         os._exit(0)  # stdin's end: nobody listens any more
 
     def work(self) -> None:
-        self.emit(contract.Hello(device="fake"))
+        self.emit(contract.Hello(device="fake", profile="8gb", budget_bytes=7 * 2**30))
         threading.Thread(target=self.read, daemon=True).start()
         while run := self._jobs.get():
             try:
@@ -112,6 +113,9 @@ class FakeEngine:
             code, final = script.get("code", "out_of_memory"), script.get("final") == "1"
             self.emit(contract.Error(job=job, code=code, say="It was told to fail.", detail="a", retryable=not final))
             raise Ended
+        if script.strikes("adapt", step):
+            self.emit(contract.Adapted(job=job, code="smaller_pieces", say="It is done in smaller pieces."))
+            self.emit(contract.Planned(job=job, profile="8gb", predicted_bytes=2**30))
         if job in self._wishes and "deaf" not in script:
             self.emit(contract.Done(job=job, outcome=self._wishes[job], seconds=0.1))
             raise Ended
@@ -120,6 +124,7 @@ class FakeEngine:
     def _draw(self, job: str, spec: contract.TextToImageSpec) -> None:
         script = Script(f"{os.environ.get('FAKE_ENGINE', '')} {spec.prompt}")
         steps = int(script.number("steps", 5))
+        self.emit(contract.Planned(job=job, profile="8gb", predicted_bytes=2**31))
         self.emit(contract.Phase(job=job, phase="denoising"))
         for step in range(1, steps + 1):
             self._step(job, script, step)

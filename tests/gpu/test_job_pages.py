@@ -7,12 +7,14 @@ import uuid
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry, User
 from accounts.tokens import create_token
 from gpu import fragments, lifecycle
+from gpu.engine import contract
 from gpu.fragments import SHOWN
 from gpu.models import Job
 from tests.builders import make_user
@@ -195,6 +197,25 @@ def test_the_api_knows_no_job_of_another(client: Client, token: dict[str, str]) 
     assert client.get("/api/v1/jobs/17", headers=token).status_code == 422
 
 
+def test_a_row_tells_what_was_changed_for_want_of_memory(page: Client, artist: User) -> None:
+    job = claimed(submit(artist))
+    notice = contract.Adapted(job="1", code="c", say="It is seen at 768 px & <smaller>.")
+    lifecycle.adapted(job_id=job.pk, fence=job.fence, notice=notice)
+
+    html = page.get(reverse("gpu:row", args=[job.public_id])).text
+
+    assert "It is seen at 768 px &amp; &lt;smaller&gt;." in html
+
+
+def test_other_rooms_show_a_job_s_notices_by_one_template(artist: User) -> None:
+    job = submit(artist)
+    assert not render_to_string("gpu/_notices.html", {"job": job}).strip()
+
+    job.notices = [{"code": "c", "say": "It is seen at 768 px."}]
+
+    assert "It is seen at 768 px." in render_to_string("gpu/_notices.html", {"job": job})
+
+
 # --- the admin ---
 
 
@@ -269,3 +290,18 @@ def test_who_may_only_look_at_jobs_cannot_cancel_them(client: Client, artist: Us
 
     job.refresh_from_db()
     assert job.state == Job.State.QUEUED
+
+
+def test_staff_see_what_a_job_was_expected_to_take_and_what_it_took(staff: Client) -> None:
+    job = claimed(submit(make_artist()))
+    plan = contract.Planned(job="1", profile="8gb", predicted_bytes=4 * 2**30)
+    lifecycle.planned(job_id=job.pk, fence=job.fence, plan=plan)
+    lifecycle.adapted(job_id=job.pk, fence=job.fence, notice=contract.Adapted(job="1", code="rank", say="At rank 8."))
+    assert "8gb: 4.00 GiB expected" in staff.get(reverse("admin:gpu_job_changelist")).text
+
+    ended = contract.Done(job="1", outcome="finished", seconds=1, peak_bytes=3 * 2**30)
+    lifecycle.succeed(job_id=job.pk, fence=job.fence, done=ended)
+
+    page = staff.get(reverse("admin:gpu_job_change", args=[job.pk])).text
+    assert "8gb: 4.00 GiB expected, 3.00 GiB taken (0.75)" in page
+    assert "At rank 8. (rank)" in page

@@ -60,6 +60,17 @@ def test_what_is_loaded_does_not_outweigh_a_plan() -> None:
     assert order(waiting(1, level=1), waiting(2, level=2, affinity="b"), loaded="b") == [1, 2]
 
 
+def test_what_is_most_like_what_is_loaded_goes_first_within_the_window() -> None:
+    loaded = "sdxl styles1 1024x1024 30"
+    other, base = waiting(1, came=0, affinity="starter x 128x128 20"), waiting(2, came=1, affinity="sdxl styles2")
+    styles, alike = waiting(3, came=2, affinity="sdxl styles1 768x768 30"), waiting(4, came=3, affinity=loaded)
+    assert order(other, base, styles, alike, loaded=loaded) == [4, 3, 2, 1]
+
+
+def test_a_name_that_only_begins_alike_is_not_alike() -> None:
+    assert order(waiting(1, came=0, affinity="a"), waiting(2, came=1, affinity="bc"), loaded="b") == [1, 2]
+
+
 def test_a_long_line_is_served_whole_and_each_job_once() -> None:
     jobs = [waiting(pk, owner=pk % 7, came=pk) for pk in range(LOOK_AHEAD * 2)]
 

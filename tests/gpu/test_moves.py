@@ -494,3 +494,60 @@ def test_a_picture_never_gives_way(artist: User) -> None:
     Job.objects.filter(pk=running.pk).update(claimed_at=Now() - timedelta(seconds=90))
 
     assert not lifecycle.signals(job_id=running.pk, fence=running.fence).yield_
+
+
+# --- what the engine says of its memory ---
+
+PLANNED = contract.Planned(job="1", profile="8gb", predicted_bytes=6 * 2**30)
+ADAPTED = contract.Adapted(job="1", code="resolution", say="For want of memory your images are seen at 768 px.")
+
+
+def _tell(job: Job, fence: int) -> tuple[bool, bool]:
+    return (
+        lifecycle.planned(job_id=job.pk, fence=fence, plan=PLANNED),
+        lifecycle.adapted(job_id=job.pk, fence=fence, notice=ADAPTED),
+    )
+
+
+def test_plans_and_notices_are_kept_once_and_move_nothing(artist: User) -> None:
+    job = claimed(submit(artist))
+
+    assert _tell(job, job.fence) == _tell(job, job.fence) == (True, True)
+
+    job.refresh_from_db()
+    assert (job.state, job.memory_profile, job.predicted_bytes) == (State.RUNNING, "8gb", 6 * 2**30)
+    assert job.notices == [{"code": ADAPTED.code, "say": ADAPTED.say}]
+    assert list(JobEvent.objects.filter(job=job).values_list("to_state", flat=True)) == ["queued", "running"]
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_claim_that_is_over_keeps_nothing(state: Job.State, artist: User) -> None:
+    job = in_state(state, artist)
+
+    assert _tell(job, job.fence + (state == State.RUNNING)) == (False, False)
+
+    job.refresh_from_db()
+    assert (job.memory_profile, job.notices) == ("", [])
+
+
+def test_the_next_attempt_speaks_for_itself(artist: User) -> None:
+    job = claimed(submit(artist))
+    _tell(job, job.fence)
+    lifecycle.give_back(job_id=job.pk, fence=job.fence)
+
+    again = claimed(job)
+
+    again.refresh_from_db()
+    assert (again.memory_profile, again.predicted_bytes, again.notices) == ("", 0, [])
+
+
+def test_notices_are_bounded_whatever_the_engine_says(artist: User) -> None:
+    job = claimed(submit(artist))
+
+    for number in range(30):
+        notice = contract.Adapted(job="1", code="c", say=f"{number}\0" + "x" * 9999)
+        assert lifecycle.adapted(job_id=job.pk, fence=job.fence, notice=notice)
+
+    job.refresh_from_db()
+    assert len(job.notices) == 20
+    assert all(len(notice["say"]) <= 500 for notice in job.notices)

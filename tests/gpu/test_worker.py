@@ -39,6 +39,15 @@ def test_it_draws_a_picture_delivers_it_and_is_paid(runner: Runner, artist: User
     assert purse(artist) == (100 - probe.CREDITS_DELIVERED, 0)
 
 
+def test_it_keeps_what_the_engine_planned_and_what_it_had_to_change(runner: Runner, artist: User) -> None:
+    job = wait_for(submit(artist, "steps=4 adapt=3"), Job.State.SUCCEEDED)
+
+    assert (job.memory_profile, job.predicted_bytes, job.peak_bytes) == ("8gb", 2**30, 1)
+    assert job.notices == [{"code": "smaller_pieces", "say": "It is done in smaller pieces."}]
+    assert probe.heard_of(job.subject) == ["spec 1", "event artifact", "success finished"], "the kind hears none of it"
+    assert Worker.objects.get().profile == "8gb"
+
+
 def test_it_takes_one_job_after_the_other(runner: Runner, artist: User) -> None:
     jobs = [submit(artist, "steps=2 delay=0") for _ in range(5)]
 

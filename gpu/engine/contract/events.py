@@ -19,6 +19,8 @@ class Hello(Plain):
     protocol: int = PROTOCOL
     device: str
     memory_bytes: int = 0
+    profile: str = ""  # by which it plans its memory
+    budget_bytes: int = 0  # the most it will hold
 
 
 class Pong(Plain):
