@@ -66,6 +66,7 @@ def _offer(plan: plans.Plan, mine: str) -> dict[str, Any]:
         ngettext("%(n)d style", "%(n)d styles", plan.max_styles) % {"n": plan.max_styles}
         if plan.max_styles
         else _("as many styles as you like"),
+        _("pictures and films") if plan.video else _("pictures"),
         _("up to %(n)d steps") % {"n": plan.max_steps},
         _("a visible mark on pictures") if plan.visible_mark else _("no mark"),
     ]

@@ -120,7 +120,9 @@ def test_the_price_list_says_only_what_is_built(client: Client) -> None:
     assert (
         '<th scope="row">Training, Fine</th><td class="muted drop">6 checkpoints × 10</td><td class="n">60</td>' in html
     )
-    assert "video" not in html.lower()
+    assert '<th scope="row">Camera move</th>' in html
+    assert (html.count("<li>pictures</li>"), html.count("<li>pictures and films</li>")) == (1, 3)
+    assert "3D" not in html
 
 
 def test_the_own_plan_is_marked(client: Client, artist: User) -> None:

@@ -108,7 +108,7 @@ def _soft(values: Tensor, size: int = WINDOW) -> Tensor:
 def _sizes(height: int, width: int) -> list[tuple[int, int]]:
     """Of the pyramid, the coarsest first, each about twice the one before."""
     shrink = max(1.0, max(height, width) / FINEST)
-    sizes = []
+    sizes: list[tuple[int, int]] = []
     while min(height, width) / shrink >= COARSEST or not sizes:
         sizes.append((max(1, round(height / shrink)), max(1, round(width / shrink))))
         shrink *= 2
