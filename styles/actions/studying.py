@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -38,9 +38,10 @@ def start_due_studies() -> int:
         unseen=Count("references", filter=here & Q(references__oddness=None)),
         grown=Max("references__created_at", filter=here),
     )
-    tried = Job.objects.filter(kind=KIND, subject=OuterRef("public_id"), created_at__gt=OuterRef("grown"))
-    due = sets.filter(~Exists(tried), works__gte=FEWEST, unseen__gt=0, grown__lt=Now() - SETTLED)
-    styles = list(due.select_related("owner")[:AT_ONCE])
+    before = Job.objects.filter(kind=KIND, subject=OuterRef("public_id")).order_by("-created_at")
+    sets = sets.annotate(looked=Subquery(before.values("created_at")[:1]))
+    due = sets.filter(Q(looked=None) | Q(looked__lt=F("grown")), works__gte=FEWEST, unseen__gt=0)
+    styles = list(due.filter(grown__lt=Now() - SETTLED).select_related("owner")[:AT_ONCE])
     for style in styles:
         lifecycle.submit(owner=style.owner, kind=KIND, subject=style.public_id, price=0, say="")
     return len(styles)
