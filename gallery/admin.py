@@ -37,8 +37,9 @@ class ArtworkAdmin(ModelAdmin):  # type: ignore[misc]
     inlines = (StyleInline,)
     actions = ("take_down", "hang_again")
     fields = (
-        "large", "owner_link", "job_link", "prompt", "alt_text", "seed", "recipe", "kind", "width", "height", "bytes",
-        "sha256", "phash", "visibility", "favourite", "parent", "key", "created_at", "deleted_at",
+        "large", "owner_link", "job_link", "prompt", "alt_text", "seed", "recipe", "kind", "width", "height", "seconds",
+        "bytes", "sha256", "phash", "likeness", "visibility", "favourite", "parent", "key", "poster_key", "created_at",
+        "deleted_at",
     )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
@@ -56,6 +57,11 @@ class ArtworkAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="picture")
     def large(self, artwork: Artwork) -> SafeString:
+        if artwork.is_film:
+            film, poster = media.signed_url(artwork.key), media.signed_url(artwork.poster_key)
+            return format_html(
+                '<video src="{}" poster="{}" height="320" controls preload="none"></video>', film, poster
+            )
         return format_html('<img src="{}" height="320" alt="">', media.signed_url(artwork.key))
 
     @admin.display(description="prompt", ordering="prompt")

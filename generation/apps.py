@@ -2,6 +2,7 @@ from functools import partial
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 
 HOUR = 60 * 60.0
 
@@ -13,7 +14,7 @@ class GenerationConfig(AppConfig):
         from config.kit import decency
         from gallery import onward
         from generation import safety, tools
-        from generation.addresses import from_artwork
+        from generation.addresses import again, from_artwork
         from generation.job import kind_of
         from generation.tools import (
             camera_move,
@@ -33,4 +34,5 @@ class GenerationConfig(AppConfig):
             kinds.register(kind_of(tool.name))
             if tool.needs_source:
                 onward.register(tool.title, tool.icon, partial(from_artwork, tool))
+        onward.register(gettext_lazy("Film it again"), "repeat-2", again, kinds=("video",))
         settings.CELERY_BEAT_SCHEDULE["uploads-purge"] = {"task": "generation.tasks.purge_uploads", "schedule": HOUR}

@@ -12,7 +12,7 @@ from billing.plans import plan_of
 from config.kit.errors import Refusal
 from generation.sources import Source
 from generation.tools import Wish
-from generation.tools.reading import given
+from generation.tools.reading import given, number
 from gpu.engine.catalogue import Size
 
 SECONDS = (4, 6)
@@ -34,6 +34,12 @@ def read_seconds(options: Mapping[str, Any]) -> int:
         if str(value) == str(seconds):
             return seconds
     raise Refusal(_("A film is 4 or 6 seconds long."), code="bad_seconds", field="seconds")
+
+
+def shown_seconds(options: Mapping[str, Any]) -> int:
+    """What the form stands at: what was chosen, as far as it can be."""
+    chosen = round(number(options.get("seconds"), SECONDS[0]))
+    return chosen if chosen in SECONDS else SECONDS[0]
 
 
 def film_of(source: Source, *, size: Size, seed: int, base: str, options: dict[str, Any]) -> Wish:

@@ -87,6 +87,9 @@ def test_the_finished_film_hangs_beside_its_picture_and_is_paid(picture: Artwork
     account = account_of(picture.owner)
     assert (account.available, account.held) == (before, 0)
     assert job.price == 8
+    page = browser_of(picture.owner).get(f"/gallery/{film.public_id}/").content.decode()
+    assert f"/create/camera_move/?reuse={output.request.public_id}" in page
+    assert "Film it again" in page
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,17 @@ def test_the_form_makes_a_film(picture: Artwork) -> None:
     form = {"source": str(picture.public_id), "option_move": "pan_left", "option_seconds": "6"}
     assert browser_of(picture.owner).post("/create/camera_move/", form).status_code == 302
     assert Request.objects.get().params["options"] == {"move": "pan_left", "seconds": 6}
+
+
+def test_a_form_that_was_refused_stands_as_it_was_left(picture: Artwork, settings: Any) -> None:
+    settings.BILLING = True
+    form = {"source": str(picture.public_id), "option_move": "tilt_down", "option_seconds": "6"}
+    answer = browser_of(picture.owner).post("/create/camera_move/", form)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Films come with the larger plans" in html
+    assert 'name="option_move" value="tilt_down" checked' in html
+    assert 'value="6" data-unit-price="8" checked' in html
 
 
 def test_the_picture_leads_to_the_camera(picture: Artwork) -> None:

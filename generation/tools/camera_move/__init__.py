@@ -14,7 +14,7 @@ from config.kit.errors import Refusal
 from generation import sources
 from generation.sources import Source
 from generation.tools import Material, Tool, Wish
-from generation.tools.films import SECONDS, film_of, read_seconds, require_films
+from generation.tools.films import SECONDS, film_of, read_seconds, require_films, shown_seconds
 from generation.tools.reading import given
 from generation.tools.shared import base_here, options_of
 from gpu.engine.catalogue import Size
@@ -69,7 +69,7 @@ def fields(source: Source | None, values: Mapping[str, Any]) -> dict[str, Any]:
         "moves": [(value, icon, label) for value, (icon, label) in MOVES.items()],
         "move": options.get("move") or "push_in",
         "lengths": [(seconds, PRICES[NAME]) for seconds in SECONDS],
-        "seconds": options.get("seconds") or SECONDS[0],
+        "seconds": shown_seconds(options),
         "no_video_model": not base_here().video,
     }
 

@@ -13,7 +13,7 @@ from billing.plans import PRICES
 from generation import sources
 from generation.sources import Source
 from generation.tools import Material, Tool, Wish
-from generation.tools.films import SECONDS, film_of, read_seconds, require_films
+from generation.tools.films import SECONDS, film_of, read_seconds, require_films, shown_seconds
 from generation.tools.reading import given, number, whole
 from generation.tools.shared import base_here, options_of, read_seed
 from gpu.engine.catalogue import nearest_bucket
@@ -52,14 +52,14 @@ def read(owner: User, data: Mapping[str, Any]) -> Wish:
 
 
 def price_of(params: Mapping[str, Any]) -> int:
-    return PRICES[f"video_{read_seconds(options_of(params))}"]
+    return PRICES[f"video_{shown_seconds(options_of(params))}"]
 
 
 def fields(source: Source | None, values: Mapping[str, Any]) -> dict[str, Any]:
     options = options_of(values)
     return {
         "lengths": [(seconds, PRICES[f"video_{seconds}"]) for seconds in SECONDS],
-        "seconds": options.get("seconds") or SECONDS[0],
+        "seconds": shown_seconds(options),
         "motion": round(number(options.get("motion"), MOTION)),
         "least": LEAST,
         "most": MOST,
