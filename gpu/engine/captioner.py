@@ -21,15 +21,17 @@ from gpu.engine.failures import bad_weights
 MAX_TOKENS = 40
 BEAMS = 3
 
-# "a watercolor painting of", "arafed image of" (a word BLIP made up), "there is"
+# "a watercolor painting of", "there is an old drawing of"
+_MANNER = (
+    "black and white|black|white|watercolou?r|oil|ink|pencil|charcoal|acrylic|digital|vintage|old|hand ?drawn|"
+    "hand|drawn|painted|colou?rful|colou?red|colou?r|detailed|simple|stylized|small|line|pen|flat|beautiful|blurry"
+)
 _MEDIUM = (
-    "painting|drawing|illustration|picture|image|photo|photograph|photography|sketch|cartoon|watercolou?r|"
-    "print|engraving|icon|clip ?art|vector|poster|artwork|portrait photo|close ?up|view"
+    "painting|drawing|illustration|picture|image|photo|photograph|sketch|cartoon|print|engraving|icon|clip ?art|"
+    "vector|poster|artwork|close ?up|view"
 )
-_HOW = re.compile(
-    rf"^(?:there (?:is|are) )?(?:an? |the )?(?:[\w-]+ ){{0,3}}?(?:{_MEDIUM})(?: (?:{_MEDIUM}))* (?:of|showing|with) ",
-)
-_LEAD = re.compile(r"^(?:there (?:is|are) )?(?:arafe?d|araffes?|arafficed) ?|^there (?:is|are) ")
+_HOW = re.compile(rf"^(?:an? |the )?(?:(?:{_MANNER}) )*(?:{_MEDIUM})(?: (?:{_MEDIUM}))* of ")
+_LEAD = re.compile(r"^(?:there (?:is|are) )?(?:ara(?:fed|ffe|ffes|fficed) )?")  # "arafed" is a word BLIP made up
 
 
 class Captioner:
