@@ -206,3 +206,18 @@ def test_without_it_the_base_itself_fills_the_hole(base: Base, tmp_path: Path, m
     with filling(spec, base, mixer, Heard().report) as (painter, own):
         assert painter is base
         assert own is mixer
+
+
+@pytest.mark.cuda
+def test_black_stays_to_the_last_bit_on_a_gpu(tiny_base: Path, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA GPU here")
+    spec = inpaint(
+        tiny_base,
+        tmp_path,
+        source=str(source(tmp_path / "s.png")),
+        mask=str(mask(tmp_path / "m.png", (16, 16, 48, 48))),
+    )
+    run(spec, Studio("cuda:0"))
+    black = pixels(tmp_path / "m.png") == 0
+    assert np.array_equal(made(spec)[black], pixels(tmp_path / "s.png")[black])

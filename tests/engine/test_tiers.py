@@ -40,6 +40,16 @@ def test_the_halves_of_guidance_one_after_the_other_give_what_both_at_once_give(
     assert torch.allclose(both, apart, atol=1e-5 * float(both.abs().max()))
 
 
+@pytest.mark.cuda
+def test_the_halves_of_guidance_agree_on_a_gpu(tiny_base: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA GPU here")
+    base = load(str(tiny_base), "cuda:0")
+    both = denoise(base, RECIPE)
+    base.plan = replace(base.plan, sequential_guidance=True)
+    assert (denoise(base, RECIPE) - both).abs().mean() < 0.02 * both.abs().mean()  # half precision
+
+
 def test_a_long_negative_prompt_may_meet_a_short_prompt(base: Base) -> None:
     long = "abcdefghijk, " * 3
     plain = denoise(base, RECIPE)
@@ -72,7 +82,8 @@ def test_a_draft_goes_through_the_whole_unet_only_now_and_then(base: Base) -> No
 def test_a_draft_that_keeps_nothing_over_is_fine(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     fine = denoise(base, RECIPE)
     monkeypatch.setattr(
-        "gpu.engine.pipelines.painting.prediction.DeepReuse", lambda unet: DeepReuse(unet, every=1, levels=1)
+        "gpu.engine.pipelines.painting.prediction.DeepReuse",
+        lambda unet, resting: DeepReuse(unet, every=1, resting=resting),
     )
     assert torch.equal(denoise(base, replace(RECIPE, tier="draft")), fine)
 

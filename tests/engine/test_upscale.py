@@ -52,6 +52,13 @@ def test_a_picture_of_one_tile_is_drawn_as_if_there_were_none(base: Base) -> Non
     assert torch.equal(denoise(base, RECIPE, tile=(128, 128)), denoise(base, RECIPE))
 
 
+def test_a_draft_keeps_the_features_of_each_tile_apart(base: Base) -> None:
+    recipe = replace(RECIPE, width=128, steps=6)
+    fine, draft = (denoise(base, replace(recipe, tier=tier), tile=(64, 64)) for tier in ("fine", "draft"))
+    mixed_up = denoise(base, replace(recipe, steps=6, seed=8), tile=(64, 64))
+    assert 0 < (fine - draft).abs().mean() < 0.5 * (fine - mixed_up).abs().mean()
+
+
 def test_tiles_leave_no_seam(starter: Path) -> None:
     base = load("starter", "cpu")
     smooth = torch.nn.functional.interpolate(torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(1)),

@@ -48,8 +48,9 @@ class Prediction:
             prompts = level([base.unconditional(recipe.negative_prompt), *prompts])
         apart = base.plan.sequential_guidance
         self._sides = [Side.of([prompt]) for prompt in prompts] if apart else [Side.of(prompts)]
-        self._reuse = DeepReuse(base.unet) if recipe.tier == "draft" else None
         wide, high = tile or (recipe.width, recipe.height)
+        many = recipe.width > wide or recipe.height > high
+        self._reuse = DeepReuse(base.unet, resting=many) if recipe.tier == "draft" else None
         self._tile = high // base.scale, wide // base.scale
 
     def __call__(self, latents: Tensor, moment: Tensor, step: int, hints: Tensor | None = None) -> Tensor:

@@ -20,10 +20,16 @@ STEPS = 0.7  # of those that *fine* takes
 
 
 class DeepReuse:
-    """Calls a UNet. `slot` names a stream of calls that belong together: one side of guidance, or one tile."""
+    """Calls a UNet. `slot` names a stream of calls that belong together: one side of guidance, or one tile.
 
-    def __init__(self, unet: UNet2DConditionModel, *, every: int = EVERY, levels: int = LEVELS) -> None:
+    What is kept lies in host memory if it is to rest there: SDXL keeps 20 MB for each tile, and there may be a hundred.
+    """
+
+    def __init__(
+        self, unet: UNet2DConditionModel, *, every: int = EVERY, levels: int = LEVELS, resting: bool = False
+    ) -> None:
         self._unet = unet
+        self._resting = resting
         self._every = every
         self._levels = min(levels, len(unet.up_blocks) - 1)
         self._kept: dict[Hashable, Tensor] = {}
@@ -39,7 +45,8 @@ class DeepReuse:
         self, slot: Hashable, sample: Tensor, moment: Tensor, tokens: Tensor, conditioning: dict[str, Tensor]
     ) -> Tensor:
         def keep(module: object, given: object, named: dict[str, Any]) -> None:
-            self._kept[slot] = named["hidden_states"]
+            deep = named["hidden_states"]
+            self._kept[slot] = deep.cpu() if self._resting else deep
 
         hook = self._unet.up_blocks[-self._levels].register_forward_pre_hook(keep, with_kwargs=True)
         try:
@@ -61,7 +68,7 @@ class DeepReuse:
             skipped += passed
         if unet.down_blocks[self._levels - 1].downsamplers is not None:
             skipped.pop()  # the way down, which is not gone
-        hidden = deep
+        hidden = deep.to(sample.device)
         last: list[Any] = list(unet.up_blocks[-self._levels :])
         for block in last:
             count = len(block.resnets)
