@@ -12,7 +12,6 @@ from config.kit import media
 from config.kit.errors import Refusal
 from gpu.engine import weights
 from gpu.engine.catalogue import describe
-from gpu.engine.failures import Failure
 from styles.models import Adapter
 
 
@@ -51,7 +50,7 @@ def _in_format(adapter: Adapter, wanted: weights.Format) -> str:
         target = Path(folder) / "converted.safetensors"
         try:
             weights.convert(source, target, wanted, describe(adapter.base))
-        except (Failure, OSError, ValueError, KeyError) as error:
+        except (weights.Failure, OSError, ValueError, KeyError) as error:
             say = _("This version cannot be written in that format. Download it as it is.")
             raise Refusal(say, code="not_convertible", field="format") from error
         return media.save(key, target)

@@ -20,7 +20,6 @@ from config.kit.errors import Conflict, Refusal
 from config.kit.text import one_line
 from gpu.engine import weights
 from gpu.engine.catalogue import describe
-from gpu.engine.failures import Failure
 from styles import rules
 from styles.actions.adapters import finish_adapter, new_adapter
 from styles.actions.papers import declare
@@ -94,7 +93,7 @@ def _on_disk(file: File[bytes]) -> Iterator[tuple[Path, str]]:
 def _examined(path: Path, base: str) -> weights.Examined:
     try:
         return weights.examine(path, describe(base))
-    except Failure as failure:
+    except weights.Failure as failure:
         raise Refusal(failure.say, code=failure.code, field="file") from failure
 
 

@@ -148,7 +148,7 @@ def _bar(report: Callable[[int], None]) -> Any:
     """What the hub's client takes for a progress bar, to learn how many bytes of a file are here."""
     from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class Bar(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self.arrived = int(options.get("initial") or 0)
             super().__init__(*arguments, **{**options, "disable": True})

@@ -16,26 +16,22 @@ AGAIN = "What came is kept: run the same command again."
 @contextmanager
 def in_words(model: ModelFacts, file: ModelFile, path: Path) -> Iterator[None]:
     """Around the fetching of one file. `path` is where it will lie."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HTTPError,  # type: ignore[attr-defined]  # its HTTP client's own
-        OfflineModeIsEnabled,
-    )
+    from huggingface_hub import errors
 
+    broken: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]  # of the client's own HTTP library
     folder = path.parents[file.path.count("/")]
     own = f"copy its folder from another machine to {folder}, or name one with `models use {model.name} PATH`"
     page = f"https://huggingface.co/{model.repository}"
     try:
         yield
-    except OfflineModeIsEnabled as error:
+    except errors.OfflineModeIsEnabled as error:
         raise Failure("offline", f"HF_HUB_OFFLINE forbids to fetch anything. Unset it, or {own}.") from error
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         say = f"“{model.title}” wants its licence accepted: do so at {page}, then set HF_TOKEN to your token there."
         raise Failure("refused", say, detail=_line(error)) from error
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         raise _answered(model, file, error.response.status_code, page, _line(error)) from error
-    except HTTPError as error:
+    except broken as error:
         if type(error).__name__ in UNREACHABLE:
             say = f"The model hub cannot be reached. Connect this machine, or {own}."
             raise Failure("offline", say, detail=_line(error)) from error

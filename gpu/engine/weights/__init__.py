@@ -3,6 +3,7 @@
 So the web may look into a file and give it out in another spelling, and the engine checks by the same rules.
 """
 
+from gpu.engine.failures import Failure
 from gpu.engine.weights.convert import FORMATS, Format, convert
 from gpu.engine.weights.examine import MAX_TRIGGER, Examined, examine
 from gpu.engine.weights.header import MAX_FILE, Header, Part, read_header
@@ -13,6 +14,7 @@ __all__ = [
     "MAX_FILE",
     "MAX_TRIGGER",
     "Examined",
+    "Failure",
     "Format",
     "Header",
     "Part",
