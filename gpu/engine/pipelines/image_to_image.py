@@ -29,4 +29,4 @@ def make(spec: ImageToImageSpec, source: Image.Image, base: Base, mixer: Mixer, 
     check_size(base, spec.width, spec.height)
     work = Work.begin(spec, base, mixer, report)
     start = Start(work.encode(fit(source, (spec.width, spec.height))), strength=spec.strength)
-    finish(spec, work.paint(start=start), report)
+    finish(spec, work.paint(start=start), report, steps=work.steps)

@@ -36,4 +36,4 @@ def make(spec: InpaintSpec, source: Image.Image, mask: np.ndarray, base: Base, m
     with filling(spec, base, mixer, report) as (painter, styles):
         work = Work.begin(spec, painter, styles, report)
         picture = redraw(work, source, soft, patch, spec.strength)
-    finish(spec, picture, report)
+    finish(spec, picture, report, steps=work.steps)

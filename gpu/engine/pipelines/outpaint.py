@@ -63,7 +63,7 @@ def make(spec: OutpaintSpec, source: Image.Image, known: np.ndarray, base: Base,
     with filling(spec, base, mixer, report) as (painter, styles):
         work = Work.begin(spec, painter, styles, report)
         picture = redraw(work, canvas, mask, patch, STRENGTH if painter is base else STRENGTH_TAUGHT)
-    finish(spec, picture, report)
+    finish(spec, picture, report, steps=work.steps)
 
 
 def extended(source: Image.Image, known: np.ndarray, left: int, top: int, seed: int) -> Image.Image:

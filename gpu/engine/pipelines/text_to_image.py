@@ -23,4 +23,5 @@ def run(spec: TextToImageSpec, studio: Studio, report: Report) -> None:
 def make(spec: TextToImageSpec, base: Base, mixer: Mixer, report: Report) -> None:
     """The same on a base that is there."""
     check_size(base, spec.width, spec.height)
-    finish(spec, Work.begin(spec, base, mixer, report).paint(), report)
+    work = Work.begin(spec, base, mixer, report)
+    finish(spec, work.paint(), report, steps=work.steps)

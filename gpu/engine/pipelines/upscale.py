@@ -54,7 +54,7 @@ def make(spec: UpscaleSpec, large: Image.Image, base: Base, mixer: Mixer, report
     whole = _padded(large, base.stride)
     start = Start(work.encode(whole), strength=spec.strength)
     drawn = work.paint(size=whole.size, start=start, tile=(spec.width, spec.height))
-    finish(spec, drawn.crop((0, 0, *large.size)), report, say=say)
+    finish(spec, drawn.crop((0, 0, *large.size)), report, steps=work.steps, say=say)
 
 
 def _padded(picture: Image.Image, stride: int) -> Image.Image:

@@ -32,6 +32,7 @@ class Work:
     recipe: Recipe
     styles: Sequence[StyleWeight]  # the few-step LoRA among them, if the tier needs it
     report: Report
+    steps: int = 0  # that the loop has taken
 
     @classmethod
     def begin(cls, spec: PictureSpec, base: Base, mixer: Mixer, report: Report) -> Work:
@@ -60,6 +61,7 @@ class Work:
 
         def on_step(step: int, steps: int, expected: Tensor) -> None:
             self.report.check()
+            self.steps = step
             pace.step(step, steps)
             if step < steps:
                 self.report.preview(step, lambda: preview(self.base, expected, frame))
@@ -87,8 +89,11 @@ def by_tier(
     return replace(recipe, steps=facts.fast_steps, guidance=1.0), [*styles, few_steps]
 
 
-def finish(spec: PictureSpec, picture: Image.Image, report: Report, *, say: str = "") -> None:
-    """Writes `picture.png` below the spec's `out_dir`, and says what it is and what it comes near to."""
+def finish(spec: PictureSpec, picture: Image.Image, report: Report, *, steps: int = 0, say: str = "") -> None:
+    """Writes `picture.png` below the spec's `out_dir`, and says what it is and what it comes near to.
+
+    `steps` are those that the loop took.
+    """
     report.check()
     report.phase("finishing")
     path = Path(spec.out_dir) / "picture.png"
@@ -98,7 +103,7 @@ def finish(spec: PictureSpec, picture: Image.Image, report: Report, *, say: str 
         from gpu.engine.judging import works  # its network is read only where there is something to compare with
 
         works.compare(spec.styles, picture, report)
-    report.progress(1.0, step=spec.steps, steps=spec.steps, eta=0.0)
+    report.progress(1.0, step=steps, steps=steps, eta=0.0)
     report.send(
         Artifact(job=report.job, path=str(path), width=picture.width, height=picture.height, seed=spec.seed, say=say)
     )
