@@ -67,9 +67,10 @@ def is_small(module: nn.Module) -> bool:
 
 def shrink(module: Frozen) -> None:
     """Holds this layer's weight in fp8 from here on. The parameter stays the same object."""
-    module.fp8_scale = torch.empty(0)  # type: ignore[assignment]
+    module.fp8_scale = torch.empty(0)
     write(module, module.weight.data)
-    module.forward = _linear(module) if isinstance(module, nn.Linear) else _convolution(module)  # type: ignore[method-assign]
+    forward = _linear(module) if isinstance(module, nn.Linear) else _convolution(module)
+    setattr(module, "forward", forward)  # noqa: B010  a method of the class, laid over for this one layer
 
 
 def grow(module: Frozen, weight: Tensor) -> None:

@@ -88,6 +88,8 @@ class Studio:
         if not self._shelf.has(name, use):
             with report.loading():
                 self._bare()
+                if not self._shelf.keeps(name):
+                    self._mixer = None  # it would hold the old base while the new one is read
                 self._shelf.take(name, use)
         base = self._shelf.take(name, use)
         if self._mixer is None or self._mixer.base is not base:
@@ -101,6 +103,9 @@ class Studio:
         """Frees the device for models of another family."""
         self._bare()
         self._shelf.clear()
+        if self._mixer is not None and not self._shelf.keeps(self._mixer.base.facts.name):
+            self._mixer = None
+            memory.free()
 
     def _bare(self) -> None:
         """Before a base changes its precision or its place: what is kept of it knows no styles."""

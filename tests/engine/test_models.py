@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from gpu.engine.models.masters import Masters
 from gpu.engine.pipelines.painting import denoise
 from gpu.engine.report import Report
 from gpu.engine.studio import Studio
+from tests.engine.conftest import make_tiny_base
 from tests.engine.makers import RECIPE, Heard, picture_spec, random_lora, same, tensor_bytes, weights_of
 
 
@@ -188,6 +190,25 @@ def test_a_spent_base_is_read_again(tiny_base: Path) -> None:
     assert shelf.take(str(tiny_base), "pictures") is first
     first.spent = True
     assert shelf.take(str(tiny_base), "pictures") is not first
+
+
+def test_a_base_that_is_not_kept_is_gone_before_another_is_read(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = Studio("cpu")
+    first = weakref.ref(studio.base(str(tiny_base), "pictures", Heard().report)[0].unet)
+    other = make_tiny_base(tmp_path / "other", seed=1)
+    alive: list[bool] = []
+
+    def reading(name: str, device: str, use: Any) -> Base:
+        alive.append(first() is not None)
+        return load(name, device, use)
+
+    monkeypatch.setattr("gpu.engine.models.shelf.load", reading)
+    second = weakref.ref(studio.base(str(other), "pictures", Heard().report)[0].unet)
+    assert alive == [False]
+    studio.clear()
+    assert second() is None
 
 
 def test_a_film_in_between_leaves_no_style_behind(tiny_base: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ def compiler_there() -> bool:
 
 def compile_blocks(unet: nn.Module, *, wanted: bool, backend: str | Callable[..., Any] = "inductor") -> None:
     """Has the repeated blocks of a UNet compiled when they are first used, or puts their own arithmetic back."""
-    blocks = [module for module in unet.modules() if type(module).__name__ in (unet._repeated_blocks or ())]
+    repeated: Sequence[str] = getattr(type(unet), "_repeated_blocks", None) or ()
+    blocks: list[Any] = [module for module in unet.modules() if type(module).__name__ in repeated]
     if not blocks or (blocks[0]._compiled_call_impl is not None) == wanted:
         return
     for block in blocks if not wanted else ():

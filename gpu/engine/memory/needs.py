@@ -31,7 +31,7 @@ FILM_DECODE = VAE_DECODE * 1024 / 768  # a frame: its decoder holds 1024 numbers
 WORKSPACE = 256 * MIB  # estimate: what cuDNN and cuBLAS take for themselves
 FRAGMENTATION = 1.03  # estimate: reserved over allocated, with expandable segments
 # What a process takes before any model, where the machine's memory is the budget: Python, torch, diffusers.
-PROCESS = 420 * MIB
+PROCESS = 450 * MIB
 WIDEST_LAYER = 60 * MIB  # an fp8 weight as it is computed with: SDXL's widest convolution in half precision
 
 # Bytes that an optimizer keeps for each number it moves.

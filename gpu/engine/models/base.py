@@ -96,7 +96,7 @@ class Base:
         self._place(self.vae, resting=plan.vae == "swapped")
         if (plan.storage == "fp8") != (self._small is not None):
             self._grow() if self._small else self._shrink()
-        compile_blocks(self.unet, wanted=plan.compiled)
+        compile_blocks(self.unet, wanted=plan.compiled and self.device.type == "cuda")
 
     def become(self, dtype: torch.dtype) -> None:
         """Has the bare base work in another precision, from its masters, without a second copy on the device."""

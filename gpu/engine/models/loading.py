@@ -57,7 +57,8 @@ def load(name: str, device: str, use: Use = "pictures") -> Base:
     if keep:
         base.masters = Masters(base.parts, pinned=True)
         base.become(dtype)
-    nn.Module.to(base.unet, base.device)  # what diffusers lays over it is not typed
+    form = torch.preserve_format if device == "cpu" else torch.channels_last
+    nn.Module.to(base.unet, base.device, memory_format=form)  # what diffusers lays over it is not typed
     base.adopt(base.plan)
     return base
 

@@ -18,13 +18,18 @@ class Shelf:
     def has(self, name: str, use: Use) -> bool:
         return self._key == self._key_of(name, use) and self._base is not None and not self._base.spent
 
+    def keeps(self, name: str) -> bool:
+        """Whether this base is in memory for good: what the shelf then gives is the same object."""
+        base = self._base
+        return base is not None and base.masters is not None and base.facts.name == name
+
     def take(self, name: str, use: Use) -> Base:
         """The base, loaded if need be. Raises Failure `missing_file` or `bad_weights`.
 
         What is in memory already, for another use or at rest, is not read from the disk again. It must be bare then.
         """
         if not self.has(name, use):
-            if self._base is not None and self._base.masters is not None and self._base.facts.name == name:
+            if self._base is not None and self.keeps(name):
                 self._base.become(dtype_for(self.device, use))
             else:
                 self._base = None  # two would not fit
