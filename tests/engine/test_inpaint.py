@@ -14,11 +14,12 @@ from PIL import Image
 from gpu.engine.failures import Failure
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
+from gpu.engine.pipelines import hole_filler, masks
 from gpu.engine.pipelines import inpaint as tool
-from gpu.engine.pipelines import masks
 from gpu.engine.pipelines.hole_filler import filling
 from gpu.engine.pipelines.painting import Start, denoise
 from gpu.engine.pipelines.patches import patch_around
+from gpu.engine.report import Interrupted
 from gpu.engine.studio import Studio
 from tests.engine.makers import RECIPE, Heard, random_lora, same, weights_of
 from tests.engine.pictures import inpaint, made, mask, pixels, run, source
@@ -196,6 +197,25 @@ def test_the_taught_unet_sees_the_hole(taught: Base, tmp_path: Path) -> None:
             for value in (0.0, 1.0)
         ]
     assert not torch.equal(*drawn)
+
+
+def test_a_cancel_while_it_is_read_leaves_the_base_in_its_place(
+    taught: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, placed = Heard(), []
+    read = hole_filler._read
+
+    def cancelled_meanwhile(name: str, base: Base) -> UNet2DConditionModel:
+        heard.report.ask("cancelled")
+        return read(name, base)
+
+    monkeypatch.setattr(hole_filler, "_read", cancelled_meanwhile)
+    monkeypatch.setattr(hole_filler, "_place", lambda module, device: placed.append(module))
+    spec = inpaint(Path(taught.facts.name), tmp_path, source="", mask="")
+    with pytest.raises(Interrupted), filling(spec, taught, Mixer(taught), heard.report):
+        pass
+    assert placed[-1] is taught.unet
+    assert heard.of("done")[0].outcome == "cancelled"
 
 
 def test_without_it_the_base_itself_fills_the_hole(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,20 +31,22 @@ def filling(spec: PictureSpec, base: Base, mixer: Mixer, report: Report) -> Iter
     if not name or spec.tier == "fast" or not hub.present(model(name)):
         yield base, mixer
         return
-    with report.loading():
-        mixer.mix([])  # the text encoders are shared: the twin's mixer has to find them bare
-        if base.device.type != "cpu":
-            rest(base.unet)
-        unet = _read(name, base)
-        _place(unet, base.device)
-    # embeddings are shared; copies of the other UNet's weights are not
-    twin = replace(base, unet=unet, words={}, masters=None, _small=None)
-    own = Mixer(twin)
     try:
-        yield twin, own
+        with report.loading():
+            mixer.mix([])  # the text encoders are shared: the twin's mixer has to find them bare
+            if base.device.type != "cpu":
+                rest(base.unet)
+            unet = _read(name, base)
+            _place(unet, base.device)
+        # embeddings are shared; copies of the other UNet's weights are not
+        twin = replace(base, unet=unet, words={}, masters=None, _small=None)
+        own = Mixer(twin)
+        try:
+            yield twin, own
+        finally:
+            own.mix([])
+            _place(unet, "cpu")
     finally:
-        own.mix([])
-        _place(twin.unet, "cpu")
         _place(base.unet, base.device)
 
 
