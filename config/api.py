@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -99,6 +100,12 @@ def unauthenticated(request: HttpRequest, exc: AuthenticationError) -> HttpRespo
 @api.exception_handler(Http404)
 def missing(request: HttpRequest, exc: Http404) -> HttpResponse:
     return problem(request, 404, "Not found", "There is nothing here, or it is not yours.")
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, exc: RequestDataTooBig) -> HttpResponse:
+    say = "A body holds 2 MB at most. Send pictures as files: `POST /generate/upload` answers with an id for each."
+    return problem(request, 413, "The body is too large", say, code="too_large")
 
 
 @api.exception_handler(HttpError)

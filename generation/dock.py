@@ -69,6 +69,7 @@ def dock(user: User, tool: Tool, source: Source | None, values: Mapping[str, Any
     count = round(number(values.get("count"), tool.count))
     mine = list(usable_styles(user, settings.BASE_MODEL)) if "styles" in tool.shared else []
     mix = _mix(user, mine, values)
+    paced = {} if values.get("tier") == "fast" else values  # whose few steps are right for nothing else
     return {
         "tool": tool,
         "source": source,
@@ -81,9 +82,9 @@ def dock(user: User, tool: Tool, source: Source | None, values: Mapping[str, Any
         "count": count,
         "paces": _paces(offer),
         "pace": values.get("tier") or "fine",
-        "steps": number(values.get("steps"), offer.steps),
+        "steps": number(paced.get("steps"), offer.steps),
         "max_steps": offer.max_steps,
-        "guidance": number(values.get("guidance"), offer.base.guidance),
+        "guidance": number(paced.get("guidance"), offer.base.guidance),
         "max_guidance": MAX_GUIDANCE,
         "seed": "" if values.get("seed") is None else values["seed"],
         "prompt": values.get("prompt", ""),
@@ -196,7 +197,7 @@ def _hand_of(user: User, source: uuid.UUID) -> dict[str, Any]:
         return {}
     recipe = recipe_of_artwork(artwork)
     kept = ["prompt", "negative_prompt", "styles"]
-    if recipe.get("tier") != "fast":  # whose few steps are right for nothing else
+    if recipe.get("tier") != "fast":
         kept += ["steps", "guidance"]
     return {name: recipe[name] for name in kept if name in recipe}
 

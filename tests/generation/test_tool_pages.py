@@ -206,6 +206,14 @@ def test_a_wall_of_many_pictures_takes_no_more_queries_than_one_of_few(artist: U
     assert queries() == queries() == queries()
 
 
+def test_a_fast_recipe_does_not_bring_its_few_steps_into_another_pace(artist: User, settings: Any) -> None:
+    settings.BASE_MODEL = "sdxl"
+    request = make(artist, "text_to_image", tier="fast")
+    html = browser_of(artist).get(page_of("text_to_image", reuse=request.public_id)).content.decode()
+    assert 'name="tier" value="fast" checked' in html
+    assert 'name="steps" min="1" max="50" step="1" value="30"' in html
+
+
 # --- the API ---
 
 
@@ -268,6 +276,13 @@ def test_the_api_names_the_field_at_fault(artist: User, source: Artwork, body: d
     answer = Api(artist).call("POST", "/generate", {"tool": "inpaint", "prompt": "x", **sent})
     assert answer.status_code == 422
     assert list(answer.json()["errors"]) == [field]
+
+
+def test_more_than_a_body_may_hold_gets_a_sentence(artist: User) -> None:
+    body = {"tool": "image_to_image", "prompt": "x", "source": "data:image/png;base64," + "A" * 3_000_000}
+    answer = Api(artist).call("POST", "/generate", body)
+    assert answer.status_code in (400, 413)
+    assert answer.json()["detail"]
 
 
 def test_damaged_weights_are_fetched_anew_by_the_next_try(artist: User, tmp_path: Path) -> None:
