@@ -61,6 +61,7 @@ def make_world(folder: Path) -> World:
             "work_id": reference.public_id,
             "image_id": reference.public_id,
             "number": run.adapter.number,
+            "step": 100,
             "part": "live",
             "job_id": output.job.public_id,
             "request_id": request.public_id,
