@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 NOT_JUDGED = "The pictures could not be compared here, so the last checkpoint was taken. Choose by eye."
 
 LEAKS = 0.5  # where the memorisation guard would speak, see pick.leak_of
-STRONG, WEAK = 0.75, 0.45
+STRONG, WEAK = 0.7, 0.35  # from which on a likeness has earned its words
 
 
 def of_one(one: Measured, all_of_them: Sequence[Measured]) -> str:
