@@ -24,7 +24,9 @@ class RequestQuerySet(QuerySet["Request"]):
         """With all that a batch shows, in as many queries for fifty as for one."""
         from generation.models import Output
 
-        outputs = Output.objects.select_related("job", "artwork").prefetch_related("artwork__style_links__style")
+        outputs = Output.objects.select_related("job", "artwork__parent").prefetch_related(
+            "artwork__style_links__style"
+        )
         return self.select_related("source").prefetch_related(
             Prefetch("outputs", outputs), "styles__style", "styles__adapter"
         )

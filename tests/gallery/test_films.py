@@ -152,6 +152,8 @@ def test_a_picture_that_comes_close_to_a_work_says_so_calmly(tmp_path: Path) -> 
     assert reverse("styles:work", args=[style.public_id, work.public_id]) in html
     assert media.signed_url(work.thumb_key).split("?")[0] in html
     assert "Close to a work" in browser.get("/gallery/").content.decode()
+    told = api_of(owner).get(f"/api/v1/artworks/{picture.public_id}").json()["likeness"]
+    assert told == {"near": True, "similarity": 0.9, "hash_bits": 3}
     work.deleted_at = timezone.now()
     work.save()
     html = browser.get(reverse("gallery:artwork", args=[picture.public_id])).content.decode()
