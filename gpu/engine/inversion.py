@@ -85,8 +85,16 @@ def _checked(tensors: Mapping[str, Tensor], base: Base) -> tuple[Tensor, Tensor]
 
 
 def _widths(base: Base) -> tuple[int, int]:
-    first, second = (encoder.get_input_embeddings().weight.shape[1] for encoder in base.text_encoders)
-    return int(first), int(second)
+    first, second = (table.shape[1] for table in _tables(base))
+    return first, second
+
+
+def _tables(base: Base) -> tuple[Tensor, Tensor]:
+    """The embeddings of all tokens, for each encoder: (tokens, width)."""
+    first, second = (encoder.get_input_embeddings() for encoder in base.text_encoders)
+    assert isinstance(first, nn.Embedding)
+    assert isinstance(second, nn.Embedding)
+    return first.weight, second.weight
 
 
 def write(path: Path, vectors: tuple[Tensor, Tensor], metadata: Mapping[str, str]) -> str:
@@ -135,8 +143,7 @@ class Vectors:
 def _tokens_of(base: Base, text: str, number: int) -> tuple[Tensor, Tensor]:
     """(number, width) for each encoder: the embeddings of the tokens of `text`, over and over."""
     found = []
-    for tokenizer, encoder in zip(base.tokenizers, base.text_encoders, strict=True):
+    for tokenizer, table in zip(base.tokenizers, _tables(base), strict=True):
         ids = tokenizer(text, add_special_tokens=False).input_ids or [tokenizer.unk_token_id]
-        table = encoder.get_input_embeddings().weight
         found.append(torch.stack([table[ids[n % len(ids)]] for n in range(number)]).detach().float())
     return found[0], found[1]

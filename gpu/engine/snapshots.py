@@ -113,10 +113,10 @@ def load_snapshot(spec: TrainLoraSpec, learner: Learner, optimizer: torch.optim.
     """
     header, tensors = _read(spec, tensors=True)
     parameters = list(learner.parameters())
-    kept = [tensors.get(f"learned.{n}") for n in range(len(parameters))]
+    kept = [tensor for n in range(len(parameters)) if (tensor := tensors.get(f"learned.{n}")) is not None]
     if not header:
         return None
-    if any(old is None or old.shape != new.shape for old, new in zip(kept, parameters, strict=True)):
+    if [old.shape for old in kept] != [new.shape for new in parameters]:
         print("the snapshot has other shapes than this run, starting anew", file=sys.stderr)  # noqa: T201
         return None
     with torch.no_grad():
