@@ -47,3 +47,10 @@ def test_a_day_is_a_stack_that_reaches_the_sum_of_its_kinds() -> None:
 
 def test_a_month_without_use_is_an_empty_plot() -> None:
     assert usage_chart([{}] * 30, {"pictures": ""})["bars"] == []
+
+
+def test_a_second_line_shows_the_error_on_works_that_are_not_learned() -> None:
+    drawn = loss_chart([(1, 0.2), (100, 0.1)], 100, [100], [(1, 0.2), (100, 0.3)])
+    assert drawn["held_last"] == "0.300"
+    for point in drawn["held"].removeprefix("M").split("L"):
+        assert charts.TOP <= float(point.split()[1]) <= charts.BOTTOM

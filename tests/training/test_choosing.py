@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.tokens import create_token
 from config.kit import media
 from gpu import lifecycle
 from gpu.engine import contract
@@ -224,3 +225,28 @@ def test_a_choice_needs_an_ended_run(tmp_path: Path) -> None:
 
     with pytest.raises(actions.Conflict):
         actions.choose_checkpoint(checkpoint=Checkpoint.objects.get(run=run))
+
+
+def api_of(run: Run) -> Client:
+    _token, plain = create_token(user=run.style.owner, name="test")
+    return Client(headers={"authorization": f"Bearer {plain}"})
+
+
+def test_a_program_reads_the_verdict_and_the_measures(tmp_path: Path) -> None:
+    run, _job = trained(tmp_path)
+    answer = api_of(run).get(f"/api/v1/styles/{run.style.public_id}/training").json()
+
+    assert answer["verdict"] == run.verdict
+    best = next(one for one in answer["checkpoints"] if one["finalist"] == 1)
+    assert (best["step"], best["score"], best["leak"], best["picked"]) == (300, 0.7, 0.0, True)
+    assert best["say"] == "Reason for 300."
+
+
+def test_a_program_chooses_another_checkpoint(tmp_path: Path) -> None:
+    run, _job = trained(tmp_path)
+    api = api_of(run)
+    chosen = api.post(f"/api/v1/styles/{run.style.public_id}/training/checkpoints/100/choose").json()
+
+    assert chosen["steps"] == 100
+    assert [one["step"] for one in chosen["checkpoints"] if one["picked"]] == [100]
+    assert api.post(f"/api/v1/styles/{run.style.public_id}/training/checkpoints/77/choose").status_code == 404
