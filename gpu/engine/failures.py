@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 
+# What torch, CUDA and its libraries say where they do not raise OutOfMemoryError.
+OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+
 
 class Failure(Exception):
     """A job cannot go on. `code` is for machines, `say` for the artist, `detail` for staff.
@@ -39,7 +42,7 @@ def from_exception(error: BaseException) -> Failure:
     if (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in detail
+        or any(sign in detail for sign in OUT_OF_MEMORY)
     ):
         return Failure(
             "out_of_memory",

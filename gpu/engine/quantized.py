@@ -50,8 +50,8 @@ class Small:
     def restore(self) -> None:
         for name, module in self._modules.items():
             master = self._masters[f"{name}.weight"] if self._masters is not None else None
-            full = weight_of(module, self._dtypes[name]) if master is None else master
-            grow(module, full.to(module.weight.device).to(self._dtypes[name]))
+            full = torch.empty_like(module.weight.data, dtype=self._dtypes[name])  # where and how the weight lies
+            grow(module, full.copy_(weight_of(module, self._dtypes[name]) if master is None else master))
 
 
 def frozen_layers(unet: nn.Module) -> Iterator[tuple[str, Frozen]]:

@@ -45,13 +45,16 @@ class Studio:
         self._mixer: Mixer | None = None
 
     def warm_up(self, base: str) -> None:
-        """Loads a base and takes one tiny step with it, so that the first picture does not pay for it."""
+        """Loads a base and takes one step with it, so that the first picture does not pay for it."""
         facts = describe(base)
         width, height = facts.sizes[0]
         loaded = self._shelf.take(base, "pictures")
         loaded.adopt(memory.plans("picture", facts, profile=self.profile, width=width, height=height)[0])
-        side = loaded.stride
-        recipe = painting.Recipe(prompt="", negative_prompt="", width=side, height=side, steps=1, guidance=2.0, seed=0)
+        if self.device == "cpu":  # nothing is compiled there, so any size will do
+            width = height = loaded.stride
+        recipe = painting.Recipe(
+            prompt="", negative_prompt="", width=width, height=height, steps=1, guidance=2.0, seed=0
+        )
         loaded.decode(painting.denoise(loaded, recipe))
 
     def run(self, spec: Spec, report: Report) -> None:

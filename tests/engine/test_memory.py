@@ -198,6 +198,22 @@ def test_it_climbs_as_far_as_it_must_and_says_so(times: int) -> None:
     assert said == ["smaller_pieces", "x"][:times]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."),
+        MemoryError(),
+    ],
+    ids=str,
+)
+def test_want_of_memory_is_known_in_each_of_its_words(error: Exception) -> None:
+    assert memory.climb(RUNGS, _refusing(1, lambda: error), Heard().report) == 2
+
+
 def test_it_ends_with_a_sentence_where_no_rung_is_left() -> None:
     with pytest.raises(Failure) as failure:
         memory.climb(RUNGS, _refusing(3, torch.OutOfMemoryError), Heard().report)

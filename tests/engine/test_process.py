@@ -124,6 +124,8 @@ def test_it_greets_with_its_device_within_five_seconds(locks: Path) -> None:
     assert time.monotonic() - started < 5
     assert hello.device == "cpu"
     assert hello.memory_bytes > 2**28
+    assert hello.profile == "cpu"
+    assert 0 < hello.budget_bytes < hello.memory_bytes
     assert process.close() == 0
 
 
@@ -163,6 +165,14 @@ def test_one_engine_at_a_time_has_the_device(idle: Process, locks: Path) -> None
     third = Process(locks)
     third.wait_for("hello")
     assert third.close() == 0
+
+
+def test_a_profile_that_does_not_exist_is_said_before_any_job(locks: Path) -> None:
+    process = Process(locks, ENGINE_PROFILE="huge")
+    error = process.wait_for("error")
+    assert (error.code, error.retryable) == ("bad_setting", False)
+    assert "huge" in error.say
+    assert process.pipe.wait(timeout=30) == 4
 
 
 # --- what it does not understand -----------------------------------------------------------------------------------
@@ -234,7 +244,9 @@ def test_it_makes_a_picture_with_previews_on_the_way(engine: Process, tiny_base:
     assert (artifact.width, artifact.height, artifact.seed) == (64, 64, 7)
     assert Path(artifact.path) == tmp_path / "picture.png"
     assert events[-1].outcome == "finished"
-    assert events[-1].peak_bytes > 0
+    planned = events[kinds.index("planned")]
+    assert planned.profile == "cpu"
+    assert 0.5 < events[-1].peak_bytes / planned.predicted_bytes < 2
 
 
 def test_the_same_spec_gives_the_same_file(engine: Process, tiny_base: Path, tmp_path: Path) -> None:

@@ -91,9 +91,9 @@ class Base:
     def adopt(self, plan: Plan) -> None:
         """Arranges the base as a memory plan says. What is to rest leaves the device; what is resident comes to it."""
         self.plan = plan
-        for encoder in self.text_encoders:
-            self._place(encoder, resting=plan.text == "swapped")
-        self._place(self.vae, resting=plan.vae == "swapped")
+        self._place("text_encoder", resting=plan.text == "swapped")
+        self._place("text_encoder_2", resting=plan.text == "swapped")
+        self._place("vae", resting=plan.vae == "swapped")
         if (plan.storage == "fp8") != (self._small is not None):
             self._grow() if self._small else self._shrink()
         compile_blocks(self.unet, wanted=plan.compiled and self.device.type == "cuda")
@@ -116,8 +116,7 @@ class Base:
         assert self.masters is not None, "without masters there is nothing to rest on"
         self._grow()
         for part, module in self.parts.items():
-            for name, parameter in module.named_parameters():
-                parameter.data = self.masters[f"{part}.{name}"]
+            self.masters.carry(part, module)
         self.forget_prompts()
         self._colours = None
 
@@ -127,13 +126,16 @@ class Base:
             return self.masters.get(name)
         return None if self._small is None else self._small.master_of(name.removeprefix("unet."))
 
-    def _place(self, module: nn.Module, *, resting: bool) -> None:
+    def _place(self, part: str, *, resting: bool) -> None:
+        module = self.parts[part]
         if self.device.type == "cpu":
             return
-        if resting:
-            rest(module)
-        else:
+        if not resting:
             module.to(self.device, self.dtype)
+        elif self.masters is not None and (part == "vae" or not self.text_state):
+            self.masters.carry(part, module)
+        else:  # with a style in it, or without masters: its own copy, which is made once
+            rest(module)
 
     def _shrink(self) -> None:
         masters = None if self.masters is None else self.masters.of("unet")

@@ -59,7 +59,6 @@ def load(name: str, device: str, use: Use = "pictures") -> Base:
         base.become(dtype)
     form = torch.preserve_format if device == "cpu" else torch.channels_last
     nn.Module.to(base.unet, base.device, memory_format=form)  # what diffusers lays over it is not typed
-    base.adopt(base.plan)
     return base
 
 

@@ -44,6 +44,11 @@ class Masters(Mapping[str, Tensor]):
         start = f"{part}."
         return {name.removeprefix(start): weight for name, weight in self._weights.items() if name.startswith(start)}
 
+    def carry(self, part: str, module: nn.Module) -> None:
+        """Lets a module rest on these weights; what it had before is dropped."""
+        for name, parameter in module.named_parameters():
+            parameter.data = self._weights[f"{part}.{name}"]
+
     def holds(self, tensor: Tensor) -> bool:
         """Whether a tensor is one of these, and not a copy."""
         return tensor.untyped_storage().data_ptr() in self._blocks
