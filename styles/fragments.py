@@ -87,7 +87,7 @@ def report(style: Style, *, oob: bool = False) -> SafeString:
 def studied(style: Style) -> SafeString:
     """All that a look at the set may have changed on its page: each frame, the figures and the report."""
     frames = [reference_tile(reference, oob=True) for reference in style.references.all()]
-    return SafeString("").join([*frames, tally(style), report(style, oob=True)])
+    return SafeString("".join([*frames, tally(style), report(style, oob=True)]))
 
 
 def tally(style: Style) -> SafeString:

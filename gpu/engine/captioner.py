@@ -42,7 +42,7 @@ class Captioner:
         self.device = device
         dtype = torch.float32 if device == "cpu" else torch.float16
         try:
-            self.model = BlipForConditionalGeneration.from_pretrained(
+            self.model: Any = BlipForConditionalGeneration.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True
             )
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -58,7 +58,7 @@ class Captioner:
     def caption(self, picture: Image.Image) -> str:
         """What the picture shows, lower case, without a full stop; "" where nothing is left of it."""
         ids = self.model.generate(self._pixels(picture), max_new_tokens=MAX_TOKENS, num_beams=BEAMS, do_sample=False)
-        return plain(self.tokenizer.decode(ids[0], skip_special_tokens=True))
+        return plain(str(self.tokenizer.decode(ids[0], skip_special_tokens=True)))
 
     def _pixels(self, picture: Image.Image) -> Tensor:
         square = picture.convert("RGB").resize((self.side, self.side), Image.Resampling.BICUBIC)

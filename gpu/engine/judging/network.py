@@ -45,6 +45,7 @@ class Convolution(nn.Module):
 
     def fold(self) -> None:
         """Puts the norm into the convolution, once both are fixed."""
+        assert isinstance(self.norm, nn.BatchNorm2d)
         self.conv = nn.utils.fuse_conv_bn_eval(self.conv, self.norm)
         self.norm = nn.Identity()
 
