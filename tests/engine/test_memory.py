@@ -18,9 +18,11 @@ from gpu.engine.memory import GIB, Plan, Profile, plans, profile_of
 from gpu.engine.memory.profiles import CAPS
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines import painting
+from gpu.engine.quantized import is_small
 from gpu.engine.report import Interrupted
 from gpu.engine.studio import Studio
-from tests.engine.makers import RECIPE, Heard, picture_spec, same, weights_of
+from gpu.engine.train_lora import loop
+from tests.engine.makers import RECIPE, Heard, picture_spec, same, training_spec, weights_of
 
 SMALL = Profile("8gb", int(7.0 * GIB))
 
@@ -335,3 +337,27 @@ def test_every_rung_but_the_last_gives_the_same_picture(tiny_base: Path) -> None
             assert 0 < (again - whole).norm() / whole.norm() < 0.2
     base.adopt(Plan())
     assert torch.equal(painting.denoise(base, RECIPE), whole)
+
+
+def test_a_training_goes_on_with_its_base_in_fp8_and_the_base_is_whole_afterwards(
+    small_studio: Studio, tiny_base: Path, tmp_path: Path, paintings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the very ladder that an 8 GB card has; memory suffices only where the base is held in fp8."""
+    real = loop.gradients
+
+    def gradients(session: Any, *rest: Any, **named: Any) -> float:
+        if session.base.plan.storage == "full":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        assert any(is_small(module) for module in session.base.unet.modules())
+        return real(session, *rest, **named)
+
+    monkeypatch.setattr(loop, "gradients", gradients)
+    before = weights_of(load(str(tiny_base), "cpu"))
+    spec = training_spec(tiny_base, tmp_path, paintings, steps=2, checkpoint_steps=[2], samples=[], preflight=False)
+    heard = Heard()
+    small_studio.run(spec, heard.report)
+    assert [event.step for event in heard.of("checkpoint")] == [2]
+    assert heard.of("adapted")[-1].code == "small_weights"
+    small_studio.plan = Plan()
+    base, _ = small_studio.base(str(tiny_base), "pictures", Heard().report)
+    assert same(weights_of(base), before)
