@@ -42,7 +42,7 @@ class Captioner:
         self.device = device
         dtype = torch.float32 if device == "cpu" else torch.float16
         try:
-            self.model: Any = BlipForConditionalGeneration.from_pretrained(
+            self.model = BlipForConditionalGeneration.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True
             )
             self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -51,7 +51,8 @@ class Captioner:
             say = "The captioner cannot be read. Captions stay as they are."
             raise bad_weights(say, detail=f"{folder}: {type(error).__name__}: {error}") from error
         self.model.requires_grad_(False).eval().to(device)
-        self.side = int(self.model.config.vision_config.image_size)
+        vision: Any = self.model.config.vision_config
+        self.side = int(vision.image_size)
         self.mean, self.spread = np.float32(facts["image_mean"]), np.float32(facts["image_std"])
 
     @torch.no_grad()
