@@ -57,8 +57,10 @@ def load(name: str, device: str, use: Use = "pictures") -> Base:
     if keep:
         base.masters = Masters(base.parts, pinned=True)
         base.become(dtype)
-    form = torch.preserve_format if device == "cpu" else torch.channels_last
-    nn.Module.to(base.unet, base.device, memory_format=form)  # what diffusers lays over it is not typed
+    nn.Module.to(base.unet, base.device)  # what diffusers lays over it is not typed
+    for parameter in base.unet.parameters() if device != "cpu" else ():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return base
 
 
