@@ -21,9 +21,9 @@ from gpu.engine.objective import NoiseSchedule, predict
 from gpu.engine.prompts import level
 from gpu.engine.snapshots import Learner
 
-EVERY = 4  # steps
+EVERY = 8  # steps
 FROM = 0.6  # share of the timesteps: before, the picture itself says what it shows
-WEIGHT = 0.5
+WEIGHT = 0.1
 ASKED = 8  # subjects at a time
 
 
