@@ -25,8 +25,8 @@ from gpu.engine.catalogue import STARTER_FOLDER
 from gpu.engine.starter.recipe import sheet
 from tests.bench.quality import page, styles
 from tests.bench.quality.measure import Eye, Judge
+from tests.bench.quality.page import SEEDS
 
-SEEDS = (1, 2, 3)
 TRIGGER = "mizgolat"
 DRAWN_FROM = 2000  # seeds of the drawings: of run n they begin at n times this
 SHOWN = 6  # drawings of a style on the sheet

@@ -11,6 +11,7 @@ from PIL import Image
 from tests.bench.quality.styles import STYLES
 
 BEGIN, END = "<!-- figures -->", "<!-- end of the figures -->"
+SEEDS = (1, 2, 3)
 SIDE = 72  # pixels of a drawing on the sheet
 GAP = 6  # between the styles
 
@@ -28,7 +29,16 @@ def write(page: Path, figures: Figures) -> None:
     text = page.read_text()
     before, rest = text.split(BEGIN, 1)
     _, after = rest.split(END, 1)
-    page.write_text(f"{before}{BEGIN}\n\n{table(figures)}\n\n{likeness(figures)}\n\n{END}{after}")
+    page.write_text(
+        f"{before}{BEGIN}\n\n{progress(figures)}\n\n{table(figures)}\n\n{likeness(figures)}\n\n{END}{after}"
+    )
+
+
+def progress(figures: Figures) -> str:
+    """How much of the benchmark the figures hold."""
+    reported = [style.name for style in STYLES if not style.tuning]
+    done = sum(len(runs_of(figures, style)) for style in reported)
+    return f"Measured: {done} of {len(reported) * len(SEEDS)} runs."
 
 
 def table(figures: Figures) -> str:
