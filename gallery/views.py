@@ -94,8 +94,6 @@ def artwork(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponse:
             "nearest": nearest(shown),
             "onward": onward.steps(shown),
             "enlarged": max(shown.width, shown.height) < ENLARGED_BELOW,
-            "price": PRICES["picture"],
-            "four": PRICES["picture"] * 4,
         },
     )
 

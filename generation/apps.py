@@ -14,7 +14,15 @@ class GenerationConfig(AppConfig):
         from config.kit import decency
         from gallery import onward
         from generation import safety, tools
-        from generation.addresses import again, from_artwork
+        from generation.addresses import (
+            VARIED,
+            again,
+            from_artwork,
+            others,
+            price_from_artwork,
+            price_of_recipe,
+            recipe,
+        )
         from generation.job import kind_of
         from generation.tools import (
             camera_move,
@@ -33,6 +41,11 @@ class GenerationConfig(AppConfig):
             tools.register(tool)
             kinds.register(kind_of(tool.name))
             if tool.needs_source:
-                onward.register(tool.title, tool.icon, partial(from_artwork, tool))
-        onward.register(gettext_lazy("Film it again"), "repeat-2", again, kinds=("video",))
+                onward.register(
+                    tool.title, tool.icon, partial(from_artwork, tool), price_of=partial(price_from_artwork, tool)
+                )
+        onward.register(gettext_lazy("Use the recipe"), "corner-up-left", recipe, price_of=price_of_recipe)
+        several = partial(price_of_recipe, count=VARIED)
+        onward.register(gettext_lazy("Other seeds"), "dices", others, price_of=several)
+        onward.register(gettext_lazy("Film it again"), "repeat-2", again, kinds=("video",), price_of=price_of_recipe)
         settings.CELERY_BEAT_SCHEDULE["uploads-purge"] = {"task": "generation.tasks.purge_uploads", "schedule": HOUR}

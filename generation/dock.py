@@ -17,7 +17,8 @@ from accounts.models import User
 from config.kit import media
 from gallery.models import Artwork
 from generation import masks, sources, tools
-from generation.addresses import address
+from generation.addresses import VARIED, address
+from generation.models import Output
 from generation.queries import spendable, usable_styles
 from generation.recipes import recipe_of_artwork, recipe_of_request
 from generation.sources import Source
@@ -182,12 +183,23 @@ def asked(user: User, tool: Tool, query: QueryDict) -> dict[str, Any]:
     if reuse and (request := sources.request_named(user, reuse)):
         return {**recipe_of_request(request), "mask_uri": masks.data_uri(request)}
     if start and (artwork := Artwork.objects.owned_by(user).filter(public_id=start).first()):
-        recipe = recipe_of_artwork(artwork)
-        return recipe if query.get("vary") != "1" else {**recipe, "seed": None, "count": COUNTS[2]}
+        recipe = _recipe(artwork, tool)
+        return recipe if query.get("vary") != "1" else {**recipe, "seed": None, "count": VARIED}
     if source and tool.needs_source:
         return {**_hand_of(user, source), "source": str(source)}
     styles = query.getlist("style")
     return {"styles": [{"id": style} for style in styles]} if styles else {}
+
+
+def _recipe(artwork: Artwork, tool: Tool) -> dict[str, Any]:
+    """This very picture's recipe; what it began with comes along on the page of the tool that made it."""
+    if not tool.needs_source:
+        return recipe_of_artwork(artwork)
+    made = Output.objects.filter(artwork=artwork, request__tool=tool.name).select_related("request__source").first()
+    if made is None:
+        return {}
+    recipe = {**recipe_of_request(made.request), "seed": made.seed, "count": 1}
+    return {**recipe, "mask_uri": masks.data_uri(made.request)}
 
 
 def _hand_of(user: User, source: uuid.UUID) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gallery.fragments import tile
 from generation import queries
 from generation.addresses import address
 from generation.models import Output, Request
-from generation.tools import title_of
+from generation.tools import has_styles, title_of
 from generation.tools.text_to_image import NAME
 from gpu import lifecycle
 from gpu.models import Job
@@ -168,6 +168,9 @@ def _notices(outputs: list[Output]) -> list[str]:
 
 
 def _mix(request: Request) -> str:
+    """The styles it is drawn in; "" where none can be."""
+    if not has_styles(request.tool, request.params):
+        return ""
     links = request.styles.all()
     return " + ".join(f"{link.style.name} {link.weight:g}" for link in links) or _("no style")
 

@@ -108,6 +108,8 @@ class Tool:
     # Where the price depends on what is chosen: from the wish's params. In the form, a radio with `data-unit-price`
     # tells the button the price of its choice.
     price_of: Callable[[Mapping[str, Any]], int] | None = None
+    # Whether something is drawn, and styles mean anything, with these params; nothing is where styles are not shared.
+    draws: Callable[[Mapping[str, Any]], bool] = lambda params: True
     # Whether this installation can do it at all, with its base and its models.
     offered: Callable[[], bool] = lambda: True
 
@@ -130,6 +132,12 @@ def every() -> list[Tool]:
 def offered() -> list[Tool]:
     """The tools that this installation can do."""
     return [tool for tool in _tools.values() if tool.offered()]
+
+
+def has_styles(name: str, params: Mapping[str, Any]) -> bool:
+    """Whether what was asked of the tool is drawn in a style, or could have been."""
+    tool = _tools.get(name)
+    return tool is not None and "styles" in tool.shared and tool.draws(params)
 
 
 def title_of(name: str) -> str:

@@ -3,6 +3,8 @@ import "./ranges.js";
 import "./tool-tabs.js";
 import { attach } from "./attach.js";
 
+// What a picked radio is called, without the small line below it.
+const choice = (input) => [...input.labels[0].childNodes].map((node) => (node.nodeType === Node.TEXT_NODE ? node.data.trim() : "")).join("");
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 attach("[data-dock]", (dock) => {
@@ -22,7 +24,9 @@ attach("[data-dock]", (dock) => {
     const short = dock.querySelector("[data-short]");
     if (short) short.hidden = !available || after >= 0;
     const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);
-    put("summary", [styles.join(" + ") || words.sayNoStyle, data.get("format")].filter(Boolean).join(", "));
+    const draws = dock.querySelector("[data-draws]")?.dataset.draws, drawn = !draws || Number(data.get(draws)) > 0;
+    const chosen = [...dock.querySelectorAll("[name^=option_]:checked")].map(choice);
+    put("summary", [drawn && (styles.join(" + ") || words.sayNoStyle), data.get("format")?.replace("x", " × "), ...chosen].filter(Boolean).join(", "));
     const entries = [...dock.querySelectorAll("[data-adds]")], more = dock.querySelector("[data-add-more]");
     for (const entry of entries) entry.hidden = Boolean(document.getElementById(entry.dataset.adds));
     if (more) more.hidden = entries.every((entry) => entry.hidden);

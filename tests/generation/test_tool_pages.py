@@ -19,6 +19,7 @@ from gallery.actions import delete_artwork
 from gallery.models import Artwork
 from gallery.onward import steps
 from generation import tools
+from generation.fragments import head
 from generation.job import kind_of
 from generation.models import Output, Request
 from gpu import lifecycle
@@ -77,6 +78,53 @@ def test_a_tools_page_has_the_picture_and_its_recipe_in_the_form(artist: User, s
 def test_the_pictures_page_leads_to_every_tool(source: Artwork) -> None:
     urls = [step.url for step in steps(source)]
     assert {page_of(tool, source=source.public_id) for tool in STARTING} <= set(urls)
+
+
+def test_a_recipe_is_used_on_the_page_of_the_tool_that_made_the_picture(
+    artist: User, source: Artwork, tmp_path: Path
+) -> None:
+    request = make(artist, "inpaint", prompt="a scarf", source=str(source.public_id), mask=uri(mask_of()), seed=77)
+    scarf = finish(request.outputs.get(), tmp_path).artwork
+    assert scarf
+    ways = {str(step.title): step for step in steps(scarf)}
+    assert ways["Use the recipe"].url == f"/create/inpaint/?from={scarf.public_id}"
+    assert (ways["Use the recipe"].price, ways["Other seeds"].price) == (1, 4)
+    same = browser_of(artist).get(ways["Use the recipe"].url).content.decode()
+    other = browser_of(artist).get(ways["Other seeds"].url).content.decode()
+    for html in (same, other):
+        assert "a scarf</textarea>" in html
+        assert f'name="source" value="{source.public_id}"' in html
+        assert 'data-mask-before="data:image/png' in html
+    assert 'value="77"' in same
+    assert 'value="77"' not in other
+    assert 'name="count" value="1" checked' in same
+    assert 'name="count" value="4" checked' in other
+
+
+def test_a_recipe_whose_source_is_gone_is_not_offered(artist: User, source: Artwork, tmp_path: Path) -> None:
+    made = finish(make(artist, "image_to_image", source=str(source.public_id)).outputs.get(), tmp_path).artwork
+    assert made
+    delete_artwork(artwork=source)
+    assert not {"Use the recipe", "Other seeds"} & {str(step.title) for step in steps(made)}
+
+
+def test_another_tools_page_takes_no_recipe_from_a_picture(artist: User, source: Artwork) -> None:
+    html = browser_of(artist).get(f"/create/image_to_image/?from={source.public_id}").content.decode()
+    assert 'id="dock"' not in html  # a picture is chosen first
+
+
+def test_a_batch_says_no_style_only_where_there_could_be_one(artist: User, source: Artwork) -> None:
+    begun = {"source": str(source.public_id)}
+    plain = make(artist, "upscale", **begun, options={"strength": 0})
+    drawn = make(artist, "upscale", **begun, options={"strength": 0.3})
+    assert ["no style" in head(request) for request in (plain, drawn)] == [False, True]
+
+
+def test_the_dock_says_no_style_only_where_there_could_be_one(artist: User, source: Artwork) -> None:
+    browser = browser_of(artist)
+    for tool, words in (("camera_move", ""), ("image_to_image", "no style")):
+        html = browser.get(page_of(tool, source=source.public_id)).content.decode()
+        assert f'data-say-no-style="{words}"' in html
 
 
 def test_what_is_not_ones_own_or_was_deleted_is_not_there(artist: User, source: Artwork) -> None:

@@ -113,4 +113,5 @@ TOOL = Tool(
     count=1,
     asks=gettext_lazy("What is to be seen in it?"),
     needs_prompt=False,
+    draws=lambda params: bool(params["options"]["strength"]),
 )
