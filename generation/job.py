@@ -13,6 +13,7 @@ from generation import adapters, sources, tools
 from generation.models import Output
 from generation.queries import output_of
 from generation.recipes import recipe_of_output
+from generation.tools.text_to_image import NAME
 from gpu.engine import contract
 from gpu.kinds import JobKind
 from gpu.models import Job
@@ -105,7 +106,9 @@ def render_preview(job: Job, step: int, webp: str) -> str:
 
 def describe(job: Job) -> tuple[str, str]:
     request = output_of(job.subject).request
-    title = Truncator(request.prompt).chars(60) or tools.title_of(request.tool)
+    title = Truncator(request.prompt).chars(60)
+    if request.tool != NAME or not title:  # the words of the picture alone would not tell its film from it
+        title = ": ".join(filter(None, (tools.title_of(request.tool), title)))
     return title, f"{reverse('generation:create')}#batch-{request.public_id}"
 
 

@@ -55,8 +55,15 @@ def job_row(job: Job) -> SafeString:
 def job_list(user: User) -> SafeString:
     """All that waits or runs for this person, `#jobs`."""
     jobs = Job.objects.owned_by(user).unfinished()
-    rows = [job_row(job) for job in jobs.order_by("-state", "queued_at")[:SHOWN]]  # what runs before what waits
-    more = max(0, jobs.count() - SHOWN)
+    places = lifecycle.places()  # what runs has none and comes first
+    last = len(places) + 1
+
+    def turn(job: Job) -> int:
+        return 0 if job.state == Job.State.RUNNING else places.get(job.pk, last)
+
+    shown = sorted(jobs.order_by("queued_at"), key=turn)
+    rows = [job_row(job) for job in shown[:SHOWN]]
+    more = max(0, len(shown) - SHOWN)
     return render_to_string("gpu/_job_list.html", {"rows": rows, "more": more})
 
 

@@ -11,7 +11,7 @@ A job is named by its primary key or by its public id.
 """
 
 from gpu.lifecycle.asking import request_cancel, request_stop, requeue, submit, submit_many
-from gpu.lifecycle.line import position
+from gpu.lifecycle.line import places, position
 from gpu.lifecycle.lost import requeue_abandoned, requeue_lost
 from gpu.lifecycle.moves import MAX_ATTEMPTS, MOVES
 from gpu.lifecycle.working import (
@@ -45,6 +45,7 @@ __all__ = [
     "heartbeat",
     "lose",
     "planned",
+    "places",
     "position",
     "report",
     "request_cancel",

@@ -112,13 +112,16 @@ def taken() -> dict[int, int]:
 
 def position(job: Job) -> int | None:
     """The job's place in the line, 1 for the next; None when it does not wait."""
-    if job.state != Job.State.QUEUED:
-        return None
+    return places().get(job.pk) if job.state == Job.State.QUEUED else None
+
+
+def places() -> dict[int, int]:
+    """Of every job in the line, by its key, its place: 1 for the next."""
     awake = Worker.objects.filter(seen_at__gt=Now() - SEEN_RECENTLY, draining_at=None).order_by("-seen_at")
     loaded = awake.values_list("loaded", flat=True).first() or ""
     waiting = queue(Q(state=Job.State.QUEUED))
     order = line(waiting, loaded=loaded, taken=taken())
-    return next((place for place, other in enumerate(order, start=1) if other.pk == job.pk), None)
+    return {job.pk: place for place, job in enumerate(order, start=1)}
 
 
 def somebody_waits() -> bool:
