@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gallery.models import Artwork
+from generation import tools
 from generation.models import Output, Request
 from gpu.engine import catalogue
 
@@ -15,14 +16,15 @@ def recipe_of_output(output: Output, *, seconds: float, paid: int) -> dict[str, 
     """All that made this picture, as it is kept, shown and laid into the file."""
     request = output.request
     params = request.params
+    drawn = tools.draws(request.tool, params)
     recipe: dict[str, Any] = {
         "tool": request.tool,
-        "model": _model(params["base"]) if params["base"] else "",
+        "model": _model(params["base"]) if params["base"] and drawn else "",
         "prompt": request.full_prompt,
         "negative_prompt": request.negative_prompt,
         "width": params["width"],
         "height": params["height"],
-        **{name: params[name] for name in PAINTED if name in params},
+        **{name: params[name] for name in PAINTED if name in params and drawn},
         "seed": output.seed,
         "styles": [
             {

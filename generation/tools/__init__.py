@@ -134,6 +134,12 @@ def offered() -> list[Tool]:
     return [tool for tool in _tools.values() if tool.offered()]
 
 
+def draws(name: str, params: Mapping[str, Any]) -> bool:
+    """Whether anything is drawn with what was asked of the tool."""
+    tool = _tools.get(name)
+    return tool is None or tool.draws(params)
+
+
 def has_styles(name: str, params: Mapping[str, Any]) -> bool:
     """Whether what was asked of the tool is drawn in a style, or could have been."""
     tool = _tools.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -22,7 +24,9 @@ from generation import tools
 from generation.fragments import head
 from generation.job import kind_of
 from generation.models import Output, Request
+from generation.recipes import recipe_of_output
 from gpu import lifecycle
+from gpu.fragments import job_list
 from gpu.models import Job
 from tests.builders import make_style, make_version
 from tests.generation.making import claimed, finish, make_artist
@@ -118,6 +122,27 @@ def test_a_batch_says_no_style_only_where_there_could_be_one(artist: User, sourc
     plain = make(artist, "upscale", **begun, options={"strength": 0})
     drawn = make(artist, "upscale", **begun, options={"strength": 0.3})
     assert ["no style" in head(request) for request in (plain, drawn)] == [False, True]
+
+
+def test_what_is_only_enlarged_has_no_steps_in_its_recipe(artist: User, source: Artwork) -> None:
+    begun = {"source": str(source.public_id)}
+    plain, drawn = (make(artist, "upscale", **begun, options={"strength": value}) for value in (0, 0.3))
+    said = [recipe_of_output(request.outputs.get(), seconds=1.0, paid=1) for request in (plain, drawn)]
+    assert ["steps" in recipe for recipe in said] == [False, True]
+    assert [bool(recipe["model"]) for recipe in said] == [False, True]
+
+
+def test_the_line_is_shown_in_its_order_and_names_the_tool(artist: User, source: Artwork) -> None:
+    film = make(artist, "camera_move", source=str(source.public_id)).outputs.get()
+    claimed(film)
+    later = make(artist, "text_to_image", prompt="a hare").outputs.get()
+    Job.objects.filter(pk=later.job_id).update(tier=F("tier") + 1)
+    scarf = make(artist, "inpaint", source=str(source.public_id), mask=uri(mask_of()), prompt="a scarf").outputs.get()
+    html = str(job_list(artist))
+    assert "Camera move: a hare" in html
+    assert "Change a part: a scarf" in html
+    shown = re.findall(r'id="job-([0-9a-f-]{36})"', html)
+    assert shown == [str(one.job.public_id) for one in (film, scarf, later)]
 
 
 def test_the_dock_says_no_style_only_where_there_could_be_one(artist: User, source: Artwork) -> None:
