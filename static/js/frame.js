@@ -39,7 +39,13 @@ attach("[data-frame]", (stage) => {
 
   for (const side of Object.keys(OPPOSITE)) {
     const sign = side === "left" || side === "top" ? -1 : 1, axis = side === "left" || side === "right" ? "clientX" : "clientY";
-    field(side).addEventListener("change", () => set(side, added(side)));
+    let had = added(side);
+    field(side).addEventListener("focus", () => { had = added(side); });
+    field(side).addEventListener("change", () => {  // a step of the field is less than the base's: it goes as far as that
+      const wanted = added(side), by = wanted - had;
+      set(side, Math.abs(by) === EVEN ? had + Math.sign(by) * stride : wanted);
+      had = added(side);
+    });
     edge(side).addEventListener("pointerdown", (event) => {
       if (event.button) return;
       event.preventDefault();

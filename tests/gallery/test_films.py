@@ -118,7 +118,9 @@ def test_the_wall_shows_its_poster_and_its_length_and_can_show_films_alone(tmp_p
     assert hung(wall) == [str(film.public_id), str(picture.public_id)]
     assert re.search(r"#play.*?Film,.*?4 s", wall, re.S)
     assert 'data-film="' in wall
-    assert hung(browser.get("/gallery/?kind=video").content.decode()) == [str(film.public_id)]
+    films = browser.get("/gallery/?kind=video").content.decode()
+    assert hung(films) == [str(film.public_id)]
+    assert "1 film found" in films
     assert hung(browser.get("/gallery/?kind=image").content.decode()) == [str(picture.public_id)]
     assert len(hung(browser.get("/gallery/?kind=nonsense").content.decode())) == 2
 
