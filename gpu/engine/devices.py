@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import tempfile
 import time
 from pathlib import Path
@@ -45,12 +46,19 @@ def free_host_bytes() -> int:
 def peak_bytes(device: str) -> int:
     """The most memory a job held: reserved on a GPU, resident on a CPU (of the whole process life)."""
     if device == "cpu":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return _most_resident()
     import torch
 
     return int(torch.cuda.max_memory_reserved(device))
+
+
+def _most_resident() -> int:
+    """This program's own: what `getrusage` counts begins with the parent's memory at the moment of the fork."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def lock_device(device: str, *, wait: float = LOCK_WAIT) -> IO[str] | None:
