@@ -64,11 +64,7 @@ def build_spec(job: Job, workdir: Path) -> contract.Spec:
         optimizer=wanted["optimizer"],
         method=wanted["method"],
         # a run that was started by an earlier version has none of these
-        **{
-            name: wanted[name]
-            for name in ("class_prompt", "prior_images", "held_out")
-            if name in wanted
-        },
+        **{name: wanted[name] for name in ("class_prompt", "prior_images", "held_out") if name in wanted},
         cache_dir=str(encodings.folder_of(run)),
         flip=wanted["flip"],
         seed=wanted["seed"],
