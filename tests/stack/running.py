@@ -27,6 +27,7 @@ _NOT_PASSED_ON = (
     "REDIS_URL",
     "DJANGO_SETTINGS_MODULE",
     "SECRET_KEY",
+    "PUBLIC_URL",
     "MAKEFLAGS",
     "MAKELEVEL",
     "MFLAGS",
