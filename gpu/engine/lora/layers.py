@@ -26,10 +26,17 @@ class Layer:
 
     def delta(self, device: torch.device) -> Tensor:
         """(out, in) in float32, for convolutions with the kernel flattened into `in`."""
-        # the copy first, then the conversion: the other way round twice the bytes would travel
-        up = self.up.to(device).float().flatten(1)
-        down = self.down.to(device).float().flatten(1)
+        up, down = self._pair(device)
         return (up @ down) * self.scale
+
+    def add_to(self, total: Tensor, share: float) -> None:
+        """Adds `share` of the delta to a contiguous float32 weight (out, in…), in place and without a copy."""
+        up, down = self._pair(total.device)
+        total.view(total.shape[0], -1).addmm_(up, down, alpha=share * self.scale)
+
+    def _pair(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        # the copy first, then the conversion: the other way round twice the bytes would travel
+        return self.up.to(device).float().flatten(1), self.down.to(device).float().flatten(1)
 
 
 @dataclass(frozen=True)

@@ -108,11 +108,17 @@ class Mixer:
         if resting and not parts and self.base.masters is not None:
             weight.data = master
             return
-        # the copy first, then the conversion: the other way round twice the bytes would travel
-        total = master.to(here, non_blocking=True).to(torch.float32, copy=True)
+        small = quantized.is_small(module)
+        if weight.dtype == torch.float32 and weight.is_contiguous() and not (resting or small):
+            total = weight.copy_(master)  # summed where it stays
+        else:
+            # the copy first, then the conversion: the other way round twice the bytes would travel
+            total = master.to(here, non_blocking=True).to(torch.float32, copy=True).contiguous()
         for layer, share in parts:
-            total += share * layer.delta(here).reshape(total.shape)
-        if quantized.is_small(module):
+            layer.add_to(total, share)
+        if total is weight:
+            return
+        if small:
             quantized.write(module, total)
         elif resting and self.base.masters is not None and self.base.masters.holds(weight):
             weight.data = total.to(weight.dtype).to("cpu").pin_memory()  # a master is never written to
