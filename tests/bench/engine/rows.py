@@ -57,7 +57,9 @@ class Row:
         return {**facts, "holds": self.holds}
 
 
-def faster(name: str, say: str, *, ours: list[float], baseline: list[float], target: Target, note: str = "") -> Row:
+def faster(
+    name: str, say: str, *, ours: list[float], baseline: list[float], target: Target | None, note: str = ""
+) -> Row:
     """Two series of seconds: medians in milliseconds, and how many times faster ours is."""
     own, other = statistics.median(ours), statistics.median(baseline)
     return Row(
