@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from gpu.engine.memory.compiling import compile_blocks
 from tests.bench.engine import __main__ as command
-from tests.bench.engine import exact, full_size, speed, tiles, training
+from tests.bench.engine import exact, film, full_size, speed, tiles, training
 from tests.bench.engine.promised import on_a_gpu
 from tests.bench.engine.rows import Row, Target, alternate, faster
 from tests.bench.engine.setting import Setting, rehearsal
 from tests.bench.engine.table import BEGIN, END, into_docs, line
+from tests.engine.films import make_tiny_video_model
 
 Rows = Callable[[Setting], Iterator[Row]]
 
@@ -27,7 +29,10 @@ def setting(tiny_base: Path, tmp_path: Path) -> Setting:
 @pytest.mark.parametrize(
     ("rows", "names"),
     [
-        (exact.rows, ["merge_error", "switch_drift", "switch_growth", "sequential_guidance_error"]),
+        (
+            exact.rows,
+            ["merge_error", "switch_drift", "switch_growth", "recompilations", "sequential_guidance_error"],
+        ),
         (speed.rows, ["switch_vs_reload", "switch_time", "step_vs_unfused_peft", "prompt_cache"]),
         (tiles.rows, ["vae_tile_seam"]),
         (training.rows, ["train_steps_vs_reference"]),
@@ -46,8 +51,29 @@ def test_every_group_measures_its_rows(setting: Setting, rows: Rows, names: list
         assert row.name in line(row.as_json())
 
 
+def test_a_film_is_made_by_both_sides(setting: Setting, tmp_path: Path) -> None:
+    model = make_tiny_video_model(tmp_path / "video")
+    small = film.Film(model, width=64, height=64, frames=14, steps=2)
+    pace, peak = film.against_recipe(setting, small)
+    assert (pace.name, peak.name) == ("film_vs_recipe", "film_peak_vs_recipe")
+    assert pace.ours and pace.baseline and pace.holds is not None  # noqa: PT018  figures of either side
+    assert peak.ratio is None  # memory is counted on a GPU alone
+    assert (tmp_path / "film" / "film.mp4").stat().st_size > 1000
+    assert (tmp_path / "recipe.mp4").stat().st_size > 1000
+
+
 def test_what_must_be_exact_is_exact(setting: Setting) -> None:
     assert [row.name for row in exact.rows(setting) if not row.holds] == []
+
+
+def test_a_compilation_is_counted(setting: Setting) -> None:
+    """Else none would be counted in switches, whatever they did."""
+    unet = setting.base.unet
+    torch._dynamo.reset()  # what other tests had compiled would serve here, too
+    compile_blocks(unet, wanted=True, backend="eager")
+    assert exact.compiled_by(lambda: setting.predict(unet, setting.unet_inputs())) > 0
+    assert exact.compiled_by(lambda: setting.predict(unet, setting.unet_inputs())) == 0
+    assert exact.compiled_by(lambda: setting.predict(unet, setting.unet_inputs(samples=3))) > 0
 
 
 def test_our_picture_is_the_librarys(setting: Setting) -> None:

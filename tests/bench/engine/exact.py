@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import psutil
+import torch._dynamo.utils
 
 from gpu.engine.contract import StyleWeight
 from gpu.engine.lora import Mixer
+from gpu.engine.memory.compiling import compile_blocks
 from gpu.engine.models import load
 from gpu.engine.pipelines.painting import denoise
 from tests.bench.engine.rows import Row, Target
@@ -18,6 +20,7 @@ from tests.bench.engine.setting import Setting
 def rows(setting: Setting) -> Iterator[Row]:
     yield merge_error(setting)
     yield from switch_drift(setting)
+    yield recompilations(setting)
     yield sequential_guidance(setting)
 
 
@@ -87,6 +90,51 @@ def switch_drift(setting: Setting) -> Iterator[Row]:
         baseline=0.0,
         runs=setting.switches,
     )
+
+
+def recompilations(setting: Setting) -> Row:
+    """What is compiled anew in many switches, each followed by a pass of the compiled UNet.
+
+    Whether something is compiled again is decided before the compiler is reached: on a CPU, where there may be none,
+    the traced graphs run as they are.
+    """
+    first, second = setting.styles
+    unet, inputs = setting.base.unet, setting.unet_inputs()
+    compile_blocks(unet, wanted=True, backend="inductor" if setting.on_gpu else "eager")
+
+    def switch(number: int) -> None:
+        some, other = (first, second)[number % 2], (second, first)[number % 2]
+        both = [some.model_copy(update={"weight": 1 - number / setting.switches}), other]
+        setting.mixer.mix(both[: 1 + number % 3 // 2])  # every third time two of them
+        setting.predict(unet, inputs)
+
+    try:
+        setting.mixer.mix([first])
+        setting.predict(unet, inputs)  # compiles, once
+        again = compiled_by(lambda: [switch(number) for number in range(setting.switches)])
+    finally:
+        compile_blocks(unet, wanted=False)
+        setting.mixer.mix([])
+    return Row(
+        name="recompilations",
+        say=f"graphs compiled anew in {setting.switches} switches of styles, each followed by a pass of the UNet",
+        unit="",
+        target=Target("at most", 0, of="ours"),
+        ours=again,
+        baseline=0.0,
+        runs=setting.switches,
+    )
+
+
+def compiled_by(work: Callable[[], object]) -> int:
+    """How many graphs are compiled while `work` is done."""
+    before = _compiled()
+    work()
+    return _compiled() - before
+
+
+def _compiled() -> int:
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
 
 
 def sequential_guidance(setting: Setting) -> Row:

@@ -28,7 +28,6 @@ _PROMISES: dict[str, list[tuple[str, str, str, Target]]] = {
             "s",
             Target("at least", 0.909),
         ),
-        ("recompilations", "in 100 switches of styles", "", Target("at most", 0, of="ours")),
     ],
     "training": [
         ("train_peak_vs_reference", "memory of a training, against the plain reference", "GiB", Target("at least", 2)),
