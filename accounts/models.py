@@ -77,9 +77,27 @@ class Profile(models.Model):
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="profile")
     about = models.CharField(max_length=300, blank=True)
     theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.DARK)
+    language = models.CharField(max_length=10, default="en")
+    avatar_key = models.CharField(max_length=200, blank=True)
+    links = models.JSONField(default=list, blank=True)  # [{"label", "url"}], in the order in which they are shown
+    # What the person decided themselves, {kind of notification: wanted by mail}; the rest follows the kind's default
+    mails = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return f"profile of {self.user}"
+
+
+class Scope(models.TextChoices):
+    """What a token may do. Reading is asked for by every GET, the others by what changes something."""
+
+    READ = "read"
+    WRITE = "write"  # styles, pictures and the gallery; spends credits
+    BILLING = "billing"  # checkout and portal
+    ACCOUNT = "account"  # the profile
+
+
+def every_scope() -> list[str]:
+    return list(Scope.values)
 
 
 class ApiToken(PublicIdModel):
@@ -89,6 +107,7 @@ class ApiToken(PublicIdModel):
     name = models.CharField(max_length=60)
     prefix = models.CharField(max_length=12)
     hash = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=every_scope)  # of Scope, a list; those made before there were scopes have all
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -143,3 +162,100 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Notification(PublicIdModel):
+    """One line under the bell. Its kinds are registered by the rooms that send them (`accounts.notifications`)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=200)  # of the effect it tells of: the same effect again tells nothing new
+    title = models.CharField(max_length=200)
+    body = models.CharField(max_length=500, blank=True)
+    url = models.CharField(max_length=300, blank=True)  # a path of ours, to where it is about
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="notification_once")]
+        indexes = [models.Index(fields=["user", "-created_at"])]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Outbox(models.Model):
+    """An effect outside the house that follows a commit: written with the deed, done afterwards, tried until it is."""
+
+    class Kind(models.TextChoices):
+        MAIL = "mail"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    key = models.CharField(max_length=200, unique=True)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(default=timezone.now)  # of the next attempt
+    attempts = models.PositiveSmallIntegerField(default=0)
+    done_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        indexes = [models.Index(fields=["due_at"], condition=Q(done_at__isnull=True), name="outbox_open")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class DataExport(PublicIdModel):
+    """Everything of a person in one archive, made on request and kept for some days."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        MAKING = "making"
+        READY = "ready"
+        FAILED = "failed"
+        GONE = "gone"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="exports")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    key = models.CharField(max_length=200, blank=True)
+    bytes = models.BigIntegerField(default=0)
+    progress = models.FloatField(default=0.0)  # 0..1
+    error = models.CharField(max_length=300, blank=True)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    begun_at = models.DateTimeField(null=True, blank=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(state__in=["queued", "making"]), name="data_export_one_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"of {self.user}, {self.state}"
+
+
+class Closing(PublicIdModel):
+    """The end of an account: asked for, due after a grace period in which it can be taken back, then done."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="closings")
+    asked_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField()
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+    receipt = models.JSONField(default=dict, blank=True)  # what was erased, by room; names nobody
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(taken_back_at__isnull=True), name="closing_one_at_a_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"of {self.user_id}, due {self.due_at:%d %B %Y}"

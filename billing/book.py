@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from billing.models import CreditAccount, CreditEntry, CreditHold, CreditTransaction
+from config.kit.text import shortened
 
 Kind = CreditTransaction.Kind
 Bucket = CreditEntry.Bucket
@@ -112,7 +113,7 @@ def write_all(account: CreditAccount, lines: Sequence[Line]) -> None:
 
 
 def fit(say: str) -> str:
-    return say if len(say) <= LONGEST_SAY else say[: LONGEST_SAY - 1] + "…"
+    return shortened(say, LONGEST_SAY)
 
 
 def _digest(account: CreditAccount, kind: str, body: Mapping[str, object]) -> str:

@@ -155,12 +155,83 @@ class CreditEntry(models.Model):
 
 
 class Entitlement(models.Model):
-    """What plan a person has. Without BILLING everyone is at home."""
+    """What plan a person has. Without BILLING everyone is at home.
+
+    `plan` is the one that counts: what staff gave or what is subscribed, whichever is more. The fields of the
+    subscription follow from what Stripe says now (`billing.payments.entitling`), never from the order of its news.
+    """
 
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="entitlement")
     plan = models.CharField(max_length=20, default="free")
+    given = models.CharField(max_length=20, blank=True)  # by staff, until they take it back
+    subscription = models.CharField(max_length=255, blank=True)  # sub_…
+    status = models.CharField(max_length=30, blank=True)  # Stripe's word for it
+    subscribed = models.CharField(max_length=20, blank=True)  # the plan that is subscribed, whatever its status
     renews_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)  # cancelled: until then it is paid
+    overdue_since = models.DateTimeField(null=True, blank=True)  # a payment failed, and is tried again
     updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
         return f"{self.user}: {self.plan}"
+
+
+class StripeCustomer(models.Model):
+    """Who a person is at Stripe. Its row is the lock under which their affairs are settled, one after another."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="stripe_customer")
+    customer = models.CharField(max_length=255, unique=True)  # cus_…
+    livemode = models.BooleanField()
+    asked_at = models.DateTimeField(null=True, blank=True)  # news came in: settle again
+    settled_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return self.customer
+
+
+class StripeEvent(models.Model):
+    """A signed message of Stripe's, as it came. It rings; what it says is asked for again before anything is done."""
+
+    event = models.CharField(max_length=255, unique=True)  # evt_…
+    kind = models.CharField(max_length=80)
+    customer = models.CharField(max_length=255, blank=True, db_index=True)
+    livemode = models.BooleanField()
+    body = models.TextField()  # the raw payload that was signed
+    created_at = models.DateTimeField()  # at Stripe
+    received_at = models.DateTimeField(auto_now_add=True)
+    times = models.PositiveIntegerField(default=1)  # how often it was delivered
+    settled_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["received_at"], condition=Q(settled_at__isnull=True), name="stripe_event_open")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.event}"
+
+
+class Purchase(PublicIdModel):
+    """A visit to Checkout, from the button to the money. The page that waits for the money shows this row."""
+
+    class Kind(models.TextChoices):
+        PLAN = "plan"
+        PACK = "pack"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        PAID = "paid"
+        EXPIRED = "expired"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="purchases")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    lookup_key = models.CharField(max_length=60)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    session = models.CharField(max_length=255, unique=True, null=True, blank=True)  # cs_…
+    session_url = models.TextField(blank=True)
+    came_from = models.CharField(max_length=300, blank=True)  # the path to go on to when it is paid
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.lookup_key} for {self.user}"

@@ -1,9 +1,9 @@
 from django.urls import path
 
-from billing import views
+from billing.views import credits, pricing
 
 app_name = "billing"
 urlpatterns = [
-    path("", views.credits_page, name="credits"),
-    path("pricing/", views.pricing, name="pricing"),
+    path("", credits.credits_page, name="credits"),
+    path("pricing/", pricing.pricing, name="pricing"),
 ]

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from billing.views import pricing
+from billing.views.pricing import pricing
 from config.api import api
 from config.kit import media
 from config.pages import health, home, mail, studio

@@ -23,3 +23,8 @@ def one_line(value: str, *, field: str, name: str, most: int) -> str:
             say % {"name": name, "count": f"{len(text):,}", "most": f"{most:,}"}, code="too_long", field=field
         )
     return text
+
+
+def shortened(value: str, most: int) -> str:
+    """The beginning of what is longer than `most`, with a sign that it goes on."""
+    return value if len(value) <= most else value[: most - 1].rstrip() + "…"

@@ -39,8 +39,10 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.socialaccount",
     "allauth.mfa",
+    "allauth.usersessions",
     "channels",
     "csp",
+    "djstripe",
     "accounts",
     "billing",
     "gpu",
@@ -63,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "config.kit.rendering.RefusalMiddleware",
 ]
 
@@ -227,6 +230,11 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="ArtistCloner <h
 
 # --- security --------------------------------------------------------------------------------------------------
 
+# Where our forms lead besides our own pages: a browser follows a form's redirect only to what stands here
+SIGN_IN_PAGES: list[str] = env.list("SIGN_IN_PAGES", default=["https://accounts.google.com", "https://discord.com"])
+STRIPE_PAGES: list[str] = env.list(
+    "STRIPE_PAGES", default=["https://checkout.stripe.com", "https://billing.stripe.com"]
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -236,7 +244,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:", "blob:", *env.list("STORAGE_ORIGINS", default=[])],
         "media-src": [SELF, "blob:", *env.list("STORAGE_ORIGINS", default=[])],
         "connect-src": [SELF],
-        "form-action": [SELF, "https://accounts.google.com", "https://discord.com"],
+        "form-action": [SELF, *SIGN_IN_PAGES, *STRIPE_PAGES],
         "manifest-src": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
@@ -263,7 +271,7 @@ if HTTPS:
     SECURE_HSTS_PRELOAD = True
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-SILENCED_SYSTEM_CHECKS: list[str] = []
+SILENCED_SYSTEM_CHECKS: list[str] = ["djstripe.W002"]  # STRIPE_API_HOST is set for the double alone; prod refuses it
 
 # --- words -----------------------------------------------------------------------------------------------------
 
@@ -277,6 +285,15 @@ TIME_ZONE = "UTC"
 
 # `off` is running at home: no limits, no visible mark, credits counted but never blocking.
 BILLING: bool = env.bool("BILLING", default=False)
+# Stripe: without a key nothing is sold. The double of `make run STRIPE=double` gives a key, a secret and its address.
+STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
+if env.str("STRIPE_API_HOST", default=""):  # read by dj-stripe, too: only ever another than Stripe's own
+    STRIPE_API_HOST: str = env.str("STRIPE_API_HOST")
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+# dj-stripe's own migrations take a minute of CPU on a fresh database; these are the same tables, made at once
+MIGRATION_MODULES = {"djstripe": "billing.djstripe_migrations"}
 # A name from the engine's catalogue, a repository id, or a folder; what `models use` chose where nothing is set.
 BASE_MODEL: str = env.str("BASE_MODEL", default="") or choices.read().base or "starter"
 ENGINE_PYTHON: str = env.str("ENGINE_PYTHON", default="")

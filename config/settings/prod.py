@@ -12,4 +12,6 @@ if not HTTPS:
 for _name in ("DATABASE_URL", "REDIS_URL"):
     if not env.str(_name, default=""):
         raise ImproperlyConfigured(f"{_name} must be set.")
+if env.str("STRIPE_API_HOST", default=""):
+    raise ImproperlyConfigured("STRIPE_API_HOST is for the double alone: in production Stripe is Stripe.")
 ALLOWED_HOSTS = ALLOWED_HOSTS or [_public.hostname or ""]
