@@ -2,88 +2,35 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.models import User
+from billing import catalogue
+from billing.catalogue import Pack, Plan, Tool, dollars
 from billing.models import Entitlement
+from config.kit.errors import Refusal
 
-_TIERS = {"first": 0, "priority": 1, "standard": 2}  # as the queue counts: the lowest is served first
+__all__ = ["Pack", "Plan", "Tool", "dollars"]
 
+# Stripe's words under which a subscription's plan counts: `past_due` is being tried again, with a notice each time.
+PAID_STATUSES = frozenset({"active", "trialing", "past_due"})
 
-@dataclass(frozen=True)
-class Plan:
-    """What a person may do. `max_styles` None means as many as they like; `tier` is the place in the queue."""
-
-    slug: str
-    name: str
-    pitch: str
-    cents_a_month: int
-    credits: int
-    max_steps: int
-    visible_mark: bool
-    video: bool
-    queue: str
-    max_styles: int | None = None
-
-    @property
-    def tier(self) -> int:
-        return _TIERS[self.queue]
-
-    @property
-    def is_free(self) -> bool:
-        return self.cents_a_month == 0
-
-    @property
-    def price(self) -> str:
-        return dollars(self.cents_a_month)
-
-
-@dataclass(frozen=True)
-class Pack:
-    credits: int
-    cents: int
-
-    @property
-    def price(self) -> str:
-        return dollars(self.cents)
-
-    @property
-    def each(self) -> str:
-        return f"{self.cents / self.credits:.1f} ¢"
-
-
-@dataclass(frozen=True)
-class Tool:
-    """One line of the price list."""
-
-    slug: str
-    name: str
-    note: str
-    credits: int
-
-
-def dollars(cents: int) -> str:
-    """`$9.99`, and `$99` where there are no cents."""
-    return f"${cents // 100}" if cents % 100 == 0 else f"${cents / 100:.2f}"
-
-
-_catalogue: dict[str, Any] = tomllib.loads((Path(__file__).parent / "catalogue.toml").read_text())
-
-PRICES: dict[str, int] = _catalogue["prices"]
-CHECKPOINTS: dict[str, int] = _catalogue["checkpoints"]
-PLANS: dict[str, Plan] = {slug: Plan(slug=slug, **fields) for slug, fields in _catalogue["plans"].items()}
-HOME = Plan(slug="home", **_catalogue["home"])
-PACKS = [Pack(**fields) for fields in _catalogue["packs"]]
-TOOLS = [
-    Tool(slug=tool["slug"], name=tool["name"], note=tool["note"], credits=PRICES[tool["price"]] * tool.get("times", 1))
-    for tool in _catalogue["tools"]
-]
-FREE_CREDITS = PLANS["free"].credits
+_catalogue = catalogue.read()
+PRICES: dict[str, int] = _catalogue.prices
+CHECKPOINTS: dict[str, int] = _catalogue.checkpoints
+PLANS: dict[str, Plan] = _catalogue.plans  # from the least to the most
+HOME: Plan = _catalogue.home
+FREE: Plan = PLANS["free"]
+PACKS: list[Pack] = _catalogue.packs
+TOOLS: list[Tool] = _catalogue.tools
+FREE_CREDITS = FREE.credits
+# what can be bought, by its name at Stripe
+OFFERS: dict[str, Plan | Pack] = {
+    one.lookup_key: one for one in (*(plan for plan in PLANS.values() if not plan.is_free), *PACKS)
+}
 
 
 def billing_is_on() -> bool:
@@ -96,4 +43,48 @@ def plan_of(user: User) -> Plan:
     if not billing_is_on():
         return HOME
     entitlement = Entitlement.objects.filter(user=user).first()
-    return PLANS.get(entitlement.plan, PLANS["free"]) if entitlement else PLANS["free"]
+    return PLANS.get(entitlement.plan, FREE) if entitlement else FREE
+
+
+def offer(lookup_key: str) -> Plan | Pack:
+    """What is sold under this name. Raises `Refusal`."""
+    try:
+        return OFFERS[lookup_key]
+    except KeyError:
+        say = _("This is not on offer (any more). What there is stands under Pricing.")
+        raise Refusal(say, code="unknown_offer", field="offer") from None
+
+
+def better(a: str, b: str) -> str:
+    """The name of the larger of two plans. What the catalogue does not know (any more) counts as Free."""
+    order = list(PLANS)
+    return max((FREE.slug, a, b), key=lambda slug: order.index(slug) if slug in PLANS else -1)
+
+
+def counted(entitlement: Entitlement) -> str:
+    """The plan that counts: what staff gave or what is subscribed and paid, whichever is more."""
+    paid = entitlement.subscribed if entitlement.status in PAID_STATUSES else ""
+    return better(entitlement.given, paid)
+
+
+@transaction.atomic
+def give_plan(*, user: User, plan: str, actor: User | None, reason: str) -> Entitlement:
+    """Staff give a plan, which lasts until they take it back with `plan=""`. A subscription goes on beside it."""
+    if plan and (plan not in PLANS or PLANS[plan].is_free):
+        names = ", ".join(slug for slug, one in PLANS.items() if not one.is_free)
+        raise Refusal(_("These plans can be given: %(names)s.") % {"names": names}, code="unknown_plan", field="plan")
+    if not reason.strip():
+        raise Refusal(_("Say why: the reason is kept with the deed."), code="reason_missing", field="reason")
+    Entitlement.objects.get_or_create(user=user)
+    entitlement = Entitlement.objects.select_for_update().get(user=user)
+    before, entitlement.given = entitlement.plan, plan
+    entitlement.plan = counted(entitlement)
+    entitlement.save(update_fields=["given", "plan", "updated_at"])
+    audit.record(
+        actor=actor,
+        verb="plan.give" if plan else "plan.take_back",
+        target_kind="user",
+        target=user.public_id,
+        detail={"given": plan, "before": before, "now": entitlement.plan, "reason": reason.strip()},
+    )
+    return entitlement
