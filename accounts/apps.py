@@ -10,6 +10,10 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed, user_signed_up
 
+        from accounts import audit
+        from accounts.deeds import WORDS
+
+        audit.register(WORDS, owned={"token": lambda user: user.tokens.values("public_id")})
         email_confirmed.connect(_proven_by_mail, dispatch_uid="accounts.proven_by_mail")
         user_signed_up.connect(_proven_by_provider, dispatch_uid="accounts.proven_by_provider")
         settings.CELERY_BEAT_SCHEDULE["accounts.tidy"] = {"task": "accounts.tasks.tidy", "schedule": 3600.0}

@@ -1,13 +1,15 @@
 from django.urls import path
 
-from accounts import views
+from accounts.views import own_data, profile, security, sign_in_link, tokens
 
 app_name = "accounts"
 urlpatterns = [
-    path("", views.settings_page, name="settings"),
-    path("profile/", views.save_profile, name="save_profile"),
-    path("appearance/", views.save_appearance, name="save_appearance"),
-    path("tokens/", views.create_token, name="create_token"),
-    path("tokens/<uuid:token_id>/revoke/", views.revoke_token, name="revoke_token"),
-    path("sign-in/<str:token>/", views.use_link, name="use_link"),
+    path("", profile.settings_page, name="settings"),
+    path("profile/", profile.save_profile, name="save_profile"),
+    path("appearance/", profile.save_appearance, name="save_appearance"),
+    path("security/", security.security_page, name="security"),
+    path("tokens/", tokens.tokens_page, name="tokens"),
+    path("tokens/<uuid:token_id>/revoke/", tokens.revoke_token, name="revoke_token"),
+    path("data/", own_data.data_page, name="data"),
+    path("sign-in/<str:token>/", sign_in_link.use_link, name="use_link"),
 ]

@@ -1,4 +1,4 @@
-"""The settings page: profile, appearance, tokens."""
+"""The pages of the settings: profile, appearance, tokens."""
 
 from __future__ import annotations
 
@@ -30,10 +30,21 @@ def save(client: Client, **fields: str) -> tuple[int, str]:
 
 
 def test_the_page_shows_what_is_stored(client: Client, artist: User) -> None:
-    page = client.get("/settings/").content.decode()
-    assert "ines@example.com" in page
-    assert 'id="profile"' in page
-    assert 'id="tokens"' in page
+    assert 'id="profile"' in client.get("/settings/").content.decode()
+    assert "ines@example.com" in client.get("/settings/security/").content.decode()
+    assert 'id="tokens"' in client.get("/settings/tokens/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/settings/", "/settings/security/", "/settings/tokens/", "/settings/data/"])
+def test_each_page_of_the_settings_leads_to_the_others_and_says_where_it_is(
+    client: Client, artist: User, path: str
+) -> None:
+    html = client.get(path).content.decode()
+    nav = html.partition('<nav class="side-nav"')[2].partition("</nav>")[0]
+    assert re.findall(r'href="([^"]+)" aria-current="page"', nav) == [path]
+    assert {"/settings/", "/settings/security/", "/settings/tokens/", "/settings/data/"} <= set(
+        re.findall(r'href="([^"]+)"', nav)
+    )
 
 
 def test_a_profile_is_saved_and_the_group_comes_back_alone(client: Client, artist: User) -> None:
@@ -117,7 +128,7 @@ def test_a_token_is_shown_once_and_works(client: Client, artist: User) -> None:
     assert found
     assert "no-store" in answer["Cache-Control"]
     assert owner_of(found.group(1)) == artist
-    again = client.get("/settings/").content.decode()
+    again = client.get("/settings/tokens/").content.decode()
     assert "Batch script" in again
     assert found.group(1) not in again
 
@@ -142,7 +153,7 @@ def test_the_tokens_of_others_do_not_exist(client: Client, artist: User) -> None
     token, plain = create_token(user=make_user(), name="Theirs")
     assert client.post(f"/settings/tokens/{token.public_id}/revoke/").status_code == 404
     assert owner_of(plain) is not None
-    assert "Theirs" not in client.get("/settings/").content.decode()
+    assert "Theirs" not in client.get("/settings/tokens/").content.decode()
 
 
 @pytest.mark.parametrize("path", ["", "profile/", "appearance/", "tokens/"])

@@ -1,0 +1,60 @@
+"""Who somebody is here, and how the house looks to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts import actions
+from accounts.forms import ProfileForm
+from accounts.models import Profile, User
+from accounts.views.answers import person, saved
+from config.kit.errors import Refusal
+from config.kit.rendering import page
+
+TEMPLATE = "accounts/settings.html"
+
+
+@require_safe
+@login_required
+def settings_page(request: HttpRequest) -> HttpResponse:
+    return page(request, TEMPLATE, _context(request))
+
+
+@require_POST
+@login_required
+def save_profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.save_profile(user=person(request), **form.cleaned_data)
+            return _saved(request, "profile", _("Your profile is saved."))
+        except Refusal as refusal:
+            form.add_error(refusal.field, refusal.say)
+    return page(request, TEMPLATE, _context(request) | {"profile_form": form}, part="profile", status=422)
+
+
+@require_POST
+@login_required
+def save_appearance(request: HttpRequest) -> HttpResponse:
+    actions.save_profile(user=person(request), theme=request.POST.get("theme", ""))
+    return _saved(request, "appearance", _("The appearance is saved."))
+
+
+def _saved(request: HttpRequest, part: str, say: str) -> HttpResponse:
+    return saved(request, TEMPLATE, _context(request), part=part, at="accounts:settings", say=say)
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    user = User.objects.get(pk=person(request).pk)  # as it is stored, whatever a refused form tried
+    profile, _made = Profile.objects.get_or_create(user=user)
+    return {
+        "profile_form": ProfileForm(initial={"name": user.name, "handle": user.handle, "about": profile.about}),
+        "person": user,
+        "theme": profile.theme,
+        "themes": [("dark", _("Dark")), ("light", _("Light")), ("system", _("Like the system"))],
+    }
