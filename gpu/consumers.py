@@ -17,9 +17,10 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
+from accounts import bell
 from accounts.models import User
+from config.kit.live import group_of
 from gpu import fragments, kinds
-from gpu.live import group_of
 from gpu.models import Job
 
 log = structlog.get_logger(__name__)
@@ -109,6 +110,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if html:
             await self.send(text_data=html)
 
+    async def notification_changed(self, message: dict[str, Any]) -> None:
+        """Something new under the bell, or something read in another tab: the lines are read anew."""
+        await self.send(text_data=await render_bell(self.user, is_new=message["is_new"]))
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it beside; it ends with the socket."""
         task = asyncio.create_task(work)
@@ -167,3 +172,8 @@ def render_job(job_id: str, user: User, *, with_list: bool) -> tuple[Job | None,
 @database_sync_to_async  # type: ignore[untyped-decorator]
 def render_preview(job: Job, step: int, webp: str) -> str:
     return kinds.get(job.kind).render_preview(job, step, webp)
+
+
+@database_sync_to_async  # type: ignore[untyped-decorator]
+def render_bell(user: User, *, is_new: bool) -> str:
+    return bell.render(user, is_new=is_new)

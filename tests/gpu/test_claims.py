@@ -168,7 +168,7 @@ def test_submitting_rings_and_a_silent_bell_loses_nothing(artist: User, monkeypa
         rung.append(name)
         raise ConnectionError("there is no Redis")
 
-    monkeypatch.setattr("gpu.bell.current_app.send_task", send_task)
+    monkeypatch.setattr("config.kit.doorbell.current_app.send_task", send_task)
 
     job = submit(artist)
 

@@ -290,7 +290,7 @@ def test_a_run_goes_on_without_redis(
     nowhere = {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": ["redis://127.0.0.1:1"]}}
     settings.CHANNEL_LAYERS = {"default": nowhere}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gpu.bell.current_app.send_task", _unheard)
+        patch.setattr("config.kit.doorbell.current_app.send_task", _unheard)
         request.getfixturevalue("runner")
 
         wait_for(submit(make_artist(), "steps=10 delay=0.05"), Job.State.SUCCEEDED)
