@@ -2,6 +2,14 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.admin import apps as admin
+
+
+class StaffAdminConfig(admin.AdminConfig):
+    """Django's admin behind a second step; its look is unfold's."""
+
+    default = False  # of this module: "accounts" alone means the room
+    default_site = "accounts.staff_door.StaffSite"
 
 
 class AccountsConfig(AppConfig):
@@ -10,12 +18,23 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed, user_signed_up
 
-        from accounts import audit
+        from accounts import audit, mails, notices, notifications, outbox, providers, security_trail
         from accounts.deeds import WORDS
+        from accounts.models import Outbox
+        from accounts.signals import email_verified
 
         audit.register(WORDS, owned={"token": lambda user: user.tokens.values("public_id")})
         email_confirmed.connect(_proven_by_mail, dispatch_uid="accounts.proven_by_mail")
         user_signed_up.connect(_proven_by_provider, dispatch_uid="accounts.proven_by_provider")
+        security_trail.connect()
+        if settings.GOOGLE_URL:
+            providers.speak_to_google_at(settings.GOOGLE_URL)
+        if settings.DISCORD_URL:
+            providers.speak_to_discord_at(settings.DISCORD_URL)
+        notifications.register(*notices.KINDS)
+        outbox.register(Outbox.Kind.MAIL, mails.deliver)
+        email_verified.connect(notices.welcome, dispatch_uid="accounts.welcome")
+        settings.CELERY_BEAT_SCHEDULE["accounts.deliver"] = {"task": "accounts.tasks.deliver", "schedule": 60.0}
         settings.CELERY_BEAT_SCHEDULE["accounts.tidy"] = {"task": "accounts.tasks.tidy", "schedule": 3600.0}
 
 

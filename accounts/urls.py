@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import own_data, profile, security, sign_in_link, tokens
+from accounts.views import notifications, own_data, profile, security, sign_in_link, tokens
 
 app_name = "accounts"
 urlpatterns = [
@@ -8,8 +8,14 @@ urlpatterns = [
     path("profile/", profile.save_profile, name="save_profile"),
     path("appearance/", profile.save_appearance, name="save_appearance"),
     path("security/", security.security_page, name="security"),
+    path("security/again/", security.confirm_by_provider, name="confirm_by_provider"),
+    path("security/again/done/", security.confirmed_by_provider, name="confirmed_by_provider"),
+    path("sessions/end/", security.end_sessions, name="end_sessions"),
+    path("sessions/<int:session_id>/end/", security.end_session, name="end_session"),
     path("tokens/", tokens.tokens_page, name="tokens"),
     path("tokens/<uuid:token_id>/revoke/", tokens.revoke_token, name="revoke_token"),
+    path("notifications/", notifications.settings_page, name="notifications_settings"),
+    path("notifications/save/", notifications.save_settings, name="save_notifications"),
     path("data/", own_data.data_page, name="data"),
     path("sign-in/<str:token>/", sign_in_link.use_link, name="use_link"),
 ]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 import uuid
 from itertools import count
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
 from PIL import Image
 
 from accounts.models import User
@@ -22,6 +26,20 @@ def make_user(email: str = "", *, password: str | None = None, **fields: Any) ->
     """A person. `state` other than active implies that they cannot sign in."""
     fields.setdefault("is_active", fields.get("state", User.State.ACTIVE) == User.State.ACTIVE)
     return User.objects.create_user(email or f"artist{next(_numbers)}@example.com", password, **fields)
+
+
+def staff_client(staff: User | None = None, *, client: Client | None = None) -> Client:
+    """A browser in which a member of staff has signed in and used their second step, as the staff's pages ask."""
+    staff = staff or make_user(is_staff=True, is_superuser=True)
+    step = Authenticator.objects.filter(user=staff, type=Authenticator.Type.TOTP).first()
+    step = step or TOTP.activate(staff, generate_totp_secret()).instance
+    client = client or Client()
+    client.force_login(staff, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "mfa", "at": time.time(), "id": step.pk, "type": "totp"}]
+    session["account_authentication_methods_user"] = str(staff.pk)
+    session.save()
+    return client
 
 
 def make_style(

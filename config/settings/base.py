@@ -14,6 +14,10 @@ env = environ.Env()
 
 STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var"))).resolve()
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
+# A key that is given up stays here for a while: what it signed and sealed can still be read.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+# What the database must not hold in clear is sealed with the first, read with any; without them with SECRET_KEY.
+ENCRYPTION_KEYS: list[str] = env.list("ENCRYPTION_KEYS", default=[])
 DEBUG = False
 
 # Where people reach the site: links in mails, allowed hosts and the websocket's origin check follow from it.
@@ -25,8 +29,8 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBL
 
 INSTALLED_APPS = [
     "config.kit",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "accounts.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -65,7 +69,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.sessions.SeenMiddleware",
     "config.kit.rendering.RefusalMiddleware",
 ]
 
@@ -197,7 +201,25 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ALLAUTH_TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # to the person, of every change to how they sign in
+ACCOUNT_CHANGE_EMAIL = True  # one address; the old one stays until the new one is confirmed
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds for which having signed in again counts
+# Per address, account or person. They count in Redis; without it nobody signs in, and who is signed in goes on.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",  # passwords, codes of the second step
+    "signup": "20/m/ip",
+    "reset_password": "20/m/ip,5/m/key",
+    "reset_password_from_key": "20/m/ip",
+    "request_login_code": "20/m/ip,3/m/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "manage_email": "10/m/user",
+    "confirm_email": "1/10s/key",
+}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False  # nothing is asked of Google and Discord after the sign-in
 SOCIALACCOUNT_QUERY_EMAIL = True
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 for _provider, _scope in (("google", ["profile", "email"]), ("discord", ["identify", "email"])):
@@ -215,7 +237,14 @@ for _provider, _scope in (("google", ["profile", "email"]), ("discord", ["identi
             "SCOPE": _scope,
             "OAUTH_PKCE_ENABLED": True,
         }
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Addresses of other servers that speak as Google and Discord do, for trying out; the product itself knows theirs.
+GOOGLE_URL: str = env.str("GOOGLE_URL", default="").rstrip("/")
+DISCORD_URL: str = env.str("DISCORD_URL", default="").rstrip("/")
+MFA_ADAPTER = "accounts.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "ArtistCloner"
+MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
 
 # Without a mail server every mail becomes a file that the local mail page shows (loopback only).
 MAIL_DIR = STATE_DIR / "mail"
@@ -231,7 +260,10 @@ DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="ArtistCloner <h
 # --- security --------------------------------------------------------------------------------------------------
 
 # Where our forms lead besides our own pages: a browser follows a form's redirect only to what stands here
-SIGN_IN_PAGES: list[str] = env.list("SIGN_IN_PAGES", default=["https://accounts.google.com", "https://discord.com"])
+SIGN_IN_PAGES: list[str] = env.list(
+    "SIGN_IN_PAGES",
+    default=[GOOGLE_URL or "https://accounts.google.com", DISCORD_URL or "https://discord.com"],
+)
 STRIPE_PAGES: list[str] = env.list(
     "STRIPE_PAGES", default=["https://checkout.stripe.com", "https://billing.stripe.com"]
 )

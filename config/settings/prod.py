@@ -14,4 +14,7 @@ for _name in ("DATABASE_URL", "REDIS_URL"):
         raise ImproperlyConfigured(f"{_name} must be set.")
 if env.str("STRIPE_API_HOST", default=""):
     raise ImproperlyConfigured("STRIPE_API_HOST is for the double alone: in production Stripe is Stripe.")
+for _name in ("GOOGLE_URL", "DISCORD_URL"):
+    if env.str(_name, default=""):
+        raise ImproperlyConfigured(f"{_name} is for trying out: in production people sign in at the real one.")
 ALLOWED_HOSTS = ALLOWED_HOSTS or [_public.hostname or ""]

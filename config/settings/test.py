@@ -1,10 +1,16 @@
 """Tests: real PostgreSQL, real Redis, our real migrations; mail in memory and cheap password hashes."""
 
+import os
 import tempfile
 from pathlib import Path
 
-from .base import *  # noqa: F403
-from .base import REDIS_URL, STORAGES
+# both providers are there, as where their ids are set: routes and buttons; nothing leads out of the tests
+for _provider in ("GOOGLE", "DISCORD"):
+    os.environ.setdefault(f"{_provider}_CLIENT_ID", "tests")
+    os.environ.setdefault(f"{_provider}_CLIENT_SECRET", "tests-secret")
+
+from .base import *  # noqa: E402, F403
+from .base import REDIS_URL, STORAGES  # noqa: E402
 
 SECRET_KEY = "tests-only-" + "x" * 50
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

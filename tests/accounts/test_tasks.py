@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.test import Client
 from django.utils import timezone
 
-from accounts import actions
-from accounts.models import IdempotencyKey, SignInLink, User
+from accounts.models import IdempotencyKey, SignInLink
 from accounts.tasks import tidy
 from billing import ledger
 from billing.tasks import expire
@@ -40,17 +38,3 @@ def test_credits_whose_time_is_over_are_taken_away() -> None:
 def test_beat_knows_both_chores() -> None:
     named = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert {tidy.name, expire.name} <= named
-
-
-def test_staff_sign_in_to_the_admin_with_their_address_in_any_case(client: Client) -> None:
-    User.objects.create_superuser("staff@example.com", "a hedgerow in November")
-    answer = client.post("/admin/login/", {"username": "Staff@Example.com", "password": "a hedgerow in November"})
-    assert answer.status_code == 302
-    assert client.get("/admin/").status_code == 200
-
-
-def test_a_banned_member_of_staff_does_not_get_into_the_admin(client: Client) -> None:
-    staff = User.objects.create_superuser("staff@example.com", "a hedgerow in November")
-    actions.ban(user=staff, actor=make_user(), reason="")
-    client.post("/admin/login/", {"username": "staff@example.com", "password": "a hedgerow in November"})
-    assert client.get("/admin/").status_code == 302

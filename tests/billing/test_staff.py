@@ -10,10 +10,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.models import AuditEntry, User
-from accounts.tokens import create_token, owner_of
+from accounts.tokens import create_token, token_of
 from billing import ledger
 from billing.models import CreditAccount, CreditTransaction, Entitlement
-from tests.builders import make_user
+from tests.builders import make_user, staff_client
 
 pytestmark = pytest.mark.django_db
 OWN_APPS = ("accounts", "billing")
@@ -31,7 +31,7 @@ def artist() -> User:
 @pytest.fixture
 def staff(client: Client) -> User:
     user = User.objects.create_superuser("staff@example.com", "a hedgerow in November")
-    client.force_login(user)
+    staff_client(user, client=client)
     return user
 
 
@@ -69,7 +69,7 @@ def test_a_token_s_hash_is_shown_to_nobody(client: Client, staff: User, artist: 
 def test_staff_can_revoke_a_token(client: Client, staff: User, artist: User) -> None:
     token, plain = create_token(user=artist, name="Lost")
     client.post("/admin/accounts/apitoken/", {"action": "revoke", "_selected_action": [token.pk]})
-    assert owner_of(plain) is None
+    assert token_of(plain) is None
 
 
 @pytest.mark.parametrize("model", ["credittransaction", "creditentry", "creditgrant", "credithold", "creditaccount"])
@@ -122,7 +122,7 @@ def test_looking_at_the_dialog_changes_nothing(client: Client, staff: User, arti
 def test_staff_without_the_permission_cannot_adjust(client: Client, artist: User) -> None:
     helper = make_user(is_staff=True)
     helper.user_permissions.add(Permission.objects.get(codename="view_creditaccount"))
-    client.force_login(helper)
+    staff_client(helper, client=client)
     assert adjust(client, artist) == 403
     assert ledger.account_of(artist).available == 50
 
@@ -151,7 +151,7 @@ def test_nobody_bans_themselves(client: Client, staff: User) -> None:
 def test_only_who_has_every_power_gives_powers(client: Client, artist: User) -> None:
     helper = make_user(is_staff=True)
     helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
-    client.force_login(helper)
+    staff_client(helper, client=client)
     fields = {"name": "Changed", "handle": "", "is_staff": "on", "is_superuser": "on"}
     inlines = {
         "profile-TOTAL_FORMS": "0",
@@ -174,7 +174,7 @@ def test_staff_set_a_plan_and_the_trail_says_so(client: Client, staff: User, art
 def test_staff_without_the_permission_cannot_ban(client: Client, artist: User) -> None:
     helper = make_user(is_staff=True)
     helper.user_permissions.add(Permission.objects.get(codename="view_user"))
-    client.force_login(helper)
+    staff_client(helper, client=client)
     answer = client.post(f"/admin/accounts/user/{artist.pk}/ban/", {"_form_submitted": "True", "reason": "x"})
     assert answer.status_code == 403
     artist.refresh_from_db()

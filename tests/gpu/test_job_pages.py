@@ -17,7 +17,7 @@ from gpu import fragments, lifecycle
 from gpu.engine import contract
 from gpu.fragments import SHOWN
 from gpu.models import Job
-from tests.builders import make_user
+from tests.builders import make_user, staff_client
 from tests.fakes import probe
 from tests.gpu.conftest import make_artist, make_worker, submit
 from tests.gpu.test_moves import claimed, done
@@ -221,9 +221,7 @@ def test_other_rooms_show_a_job_s_notices_by_one_template(artist: User) -> None:
 
 @pytest.fixture
 def staff(client: Client) -> Client:
-    user = make_user(is_staff=True, is_superuser=True)
-    client.force_login(user, backend=BACKEND)
-    return client
+    return staff_client(client=client)
 
 
 def act(staff: Client, action: str, *jobs: Job) -> str:
@@ -283,7 +281,7 @@ def test_staff_requeue_a_running_job(staff: Client, artist: User) -> None:
 def test_who_may_only_look_at_jobs_cannot_cancel_them(client: Client, artist: User) -> None:
     looker = make_user(is_staff=True)
     looker.user_permissions.add(Permission.objects.get(codename="view_job"))
-    client.force_login(looker, backend=BACKEND)
+    staff_client(looker, client=client)
     job = submit(artist)
 
     act(client, "cancel", job)

@@ -1,19 +1,16 @@
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from styles import actions
 from styles.models import Style
-from tests.builders import make_style, make_user
+from tests.builders import make_style, staff_client
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def staff():
-    client = Client()
-    client.force_login(make_user(is_staff=True, is_superuser=True))
-    return client
+    return staff_client()
 
 
 @pytest.fixture

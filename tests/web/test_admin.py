@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from tests.builders import make_user
+from tests.builders import staff_client
 from tests.web.world import make_world
 
 ROOMS = ("accounts", "billing", "gpu", "styles", "gallery", "training", "generation")
@@ -30,9 +30,7 @@ def test_every_model_is_in_the_admin() -> None:
 @pytest.mark.django_db
 def test_every_list_opens_and_searches_and_every_row_opens(tmp_path: Path) -> None:
     make_world(tmp_path)
-    client = Client(raise_request_exception=False)
-    staff = make_user(is_staff=True, is_superuser=True)
-    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    client = staff_client(client=Client(raise_request_exception=False))
     bad = []
     for model in our_models():
         if not admin.site.is_registered(model):

@@ -21,7 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import User
 from accounts.tokens import create_token
 from config.routing import websocket_urlpatterns
-from tests.builders import make_user
+from tests.builders import make_user, staff_client
 from tests.web.world import World, make_world
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -52,10 +52,22 @@ ROUTES = {
     "settings/": PERSON,
     "settings/profile/": PERSON,
     "settings/appearance/": PERSON,
+    "settings/security/again/": PERSON,
+    "settings/security/again/done/": PERSON,
+    "settings/sessions/end/": PERSON,
+    "settings/sessions/<session_id>/end/": OWNER,
     "settings/security/": PERSON,
     "settings/tokens/": PERSON,
     "settings/tokens/<token_id>/revoke/": OWNER,
     "settings/data/": PERSON,
+    "settings/notifications/": PERSON,
+    "settings/notifications/save/": PERSON,
+    "notifications/": PERSON,
+    "notifications/bell/": PERSON,
+    "notifications/read/": PERSON,
+    "notifications/unsubscribe/<token>/": PUBLIC,  # the signed address is the proof
+    "notifications/<notification_id>/": OWNER,
+    "notifications/<notification_id>/read/": OWNER,
     "credits/": PERSON,
     "jobs/": PERSON,
     "jobs/<job_id>/": OWNER,
@@ -204,7 +216,10 @@ def faults(world: World, user: User | None, wrong: Callable[[Route, HttpResponse
     client = Client(raise_request_exception=False)
     token, session = "", ""
     if user is not None:
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        if user.is_staff:
+            staff_client(user, client=client)
+        else:
+            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         token, session = create_token(user=user, name="tests")[1], client.cookies[settings.SESSION_COOKIE_NAME].value
     bad = []
     for route in routes():

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from PIL import Image
 
 from accounts.models import User
+from accounts.notices import WELCOME
+from accounts.notifications import notify
 from accounts.tokens import create_token
 from gallery.actions import publish
 from generation.actions import create_request
@@ -52,6 +55,8 @@ def make_world(folder: Path) -> World:
     )
     reference = run.style.references.first()
     assert reference is not None
+    told = notify(user=owner, kind=WELCOME, key="world", title="Welcome")
+    assert told is not None
     return World(
         owner=owner,
         arguments={
@@ -69,6 +74,8 @@ def make_world(folder: Path) -> World:
             "output_id": output.public_id,
             "artwork_id": artwork.public_id,
             "token_id": create_token(user=owner, name="kept")[0].public_id,
+            "session_id": UserSession.objects.create(user=owner, session_key="elsewhere", ip="127.0.0.1").pk,
+            "notification_id": told.public_id,
             "token": "no-such-link",
             "key": "no/such/file.png",
             "name": "no-such-mail",
