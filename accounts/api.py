@@ -11,9 +11,10 @@ from django.utils import timezone
 from ninja import Router, Schema
 from ninja.security import HttpBearer
 
-from accounts import actions, tokens, usage
+from accounts import actions, usage
 from accounts.idempotency import idempotent
 from accounts.models import Profile, User
+from accounts.scopes import caller_of
 from config.kit.limits import limit
 
 CALLS_A_MINUTE = 1200  # twenty a second: far above a program that polls, far below one that hurts the others
@@ -22,10 +23,14 @@ router = Router(tags=["me"])
 
 
 class TokenAuth(HttpBearer):
-    """`Authorization: Bearer ac_…`. Routes find the person in `request.auth` and in `request.user`."""
+    """`Authorization: Bearer ac_…`. Routes find the person in `request.auth` and in `request.user`.
+
+    Reading asks for the scope `read`, changing something for `write`, `/billing` for `billing`, the profile for
+    `account`; a token without it is answered 403.
+    """
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        user = tokens.owner_of(token)
+        user = caller_of(request, token)
         if user is not None:
             limit(
                 "api",

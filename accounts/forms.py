@@ -6,6 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import MAX_ABOUT, MAX_NAME
+from accounts.models import Scope
+from accounts.scopes import WORDS
 from accounts.tokens import MAX_NAME as MAX_TOKEN_NAME
 
 
@@ -35,4 +37,11 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(
             attrs={"placeholder": _("Name, for you"), "size": 24, "maxlength": MAX_TOKEN_NAME, "autocomplete": "off"}
         ),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"),
+        required=False,
+        choices=[(value, WORDS[value]) for value in Scope.values],
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.READ],
     )

@@ -19,7 +19,7 @@ from ninja.decorators import decorate_view
 from ninja.operation import Operation
 
 from accounts.models import IdempotencyKey, User
-from accounts.tokens import owner_of
+from accounts.scopes import caller_of
 from config.kit.errors import Conflict, Refusal
 
 HEADER = "Idempotency-Key"
@@ -35,10 +35,10 @@ def _once(view: View) -> View:
     @wraps(view)
     def run(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         key = request.headers.get(HEADER)
-        user = _caller(request) if key is not None else None
-        if key is None or user is None:  # without a person the view itself answers 401
-            return view(request, **kwargs)
         try:
+            user = _caller(request) if key is not None else None
+            if key is None or user is None:  # without a person the view itself answers 401
+                return view(request, **kwargs)
             return _run_once(user, key, request, lambda: view(request, **kwargs))
         except Refusal as refusal:
             return operation.api.on_exception(request, refusal)
@@ -70,7 +70,7 @@ def _run_once(user: User, key: str, request: HttpRequest, view: Callable[[], Htt
 
 def _caller(request: HttpRequest) -> User | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return owner_of(token) if scheme.lower() == "bearer" else None
+    return caller_of(request, token) if scheme.lower() == "bearer" else None
 
 
 def _claim(user: User, key: str, body_hash: str) -> tuple[IdempotencyKey, bool]:

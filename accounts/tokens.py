@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Scope, User
 from config.kit.errors import Refusal
 from config.kit.text import one_line
 
@@ -26,16 +27,19 @@ def digest(plain: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def create_token(*, user: User, name: str) -> tuple[ApiToken, str]:
-    """A new token and its text, which nobody can read again."""
+def create_token(*, user: User, name: str, scopes: Collection[str] = tuple(Scope.values)) -> tuple[ApiToken, str]:
+    """A new token and its text, which nobody can read again. `scopes` is what it may do; by itself everything."""
     name = one_line(name, field="name", name="The name", most=MAX_NAME)
     if not name:
         raise Refusal("Give the token a name, so that you know it again.", code="token_name", field="name")
+    kept = [scope for scope in Scope.values if scope in scopes]
+    if not kept or len(kept) < len(set(scopes)):
+        raise Refusal(f"A token may do one or more of: {', '.join(Scope.values)}.", code="token_scopes", field="scopes")
     if user.tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise Refusal(f"You have {MAX_TOKENS} tokens. Revoke one that is not used any more.", code="token_limit")
     plain = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(user=user, name=name, prefix=plain[:SHOWN], hash=digest(plain))
-    audit.record(actor=user, verb="token.create", target_kind="token", target=token.public_id)
+    token = ApiToken.objects.create(user=user, name=name, prefix=plain[:SHOWN], hash=digest(plain), scopes=kept)
+    audit.record(actor=user, verb="token.create", target_kind="token", target=token.public_id, detail={"scopes": kept})
     return token, plain
 
 
@@ -45,8 +49,8 @@ def revoke_token(*, token: ApiToken, actor: User) -> None:
         audit.record(actor=actor, verb="token.revoke", target_kind="token", target=token.public_id)
 
 
-def owner_of(plain: str) -> User | None:
-    """The person behind a token, or nobody: unknown, revoked, or an account that may not sign in."""
+def token_of(plain: str) -> ApiToken | None:
+    """The token of that text with its person, or none: unknown, revoked, or an account that may not sign in."""
     if not plain.startswith(PREFIX):
         return None
     token = ApiToken.objects.select_related("user").filter(hash=digest(plain), revoked_at=None).first()
@@ -56,4 +60,4 @@ def owner_of(plain: str) -> User | None:
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - SEEN_EVERY)
     if token.last_used_at is None or token.last_used_at < now - SEEN_EVERY:
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
-    return token.user
+    return token

@@ -31,10 +31,10 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if form.is_valid():
         try:
-            _token, plain = tokens.create_token(user=person(request), name=form.cleaned_data["name"])
+            _token, plain = tokens.create_token(user=person(request), **form.cleaned_data)
             return page(request, TEMPLATE, _context(request) | {"new_token": plain}, part="tokens")
         except Refusal as refusal:
-            form.add_error("name", refusal.say)
+            form.add_error(refusal.field or "name", refusal.say)
     return page(request, TEMPLATE, _context(request) | {"token_form": form}, part="tokens", status=422)
 
 

@@ -9,8 +9,8 @@ from allauth.account.models import EmailAddress
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from accounts.models import SignInLink, User
-from accounts.tokens import owner_of
+from accounts.models import ApiToken, Scope, SignInLink, User
+from accounts.tokens import token_of
 from billing.models import CreditAccount, CreditGrant
 from billing.plans import FREE_CREDITS
 from tests.builders import make_user
@@ -27,17 +27,26 @@ def output_of(*args: str) -> str:
 def test_it_prints_the_token_alone_and_makes_a_verified_account_with_free_credits() -> None:
     printed = output_of("api_token", "Artist@Example.com", "--create")
     user = User.objects.get(email="artist@example.com")
-    assert owner_of(printed.strip()) == user
+    token = token_of(printed.strip())
+    assert token is not None
+    assert (token.user, token.scopes) == (user, list(Scope.values))
     assert printed.count("\n") == 1
     assert EmailAddress.objects.get(user=user).verified
     assert not user.has_usable_password()
     assert CreditAccount.objects.get(user=user).available == FREE_CREDITS
 
 
+def test_it_gives_a_token_only_the_scopes_that_are_named() -> None:
+    printed = output_of("api_token", "artist@example.com", "--create", "--scope", "read", "--scope", "billing")
+    token = token_of(printed.strip())
+    assert token is not None
+    assert token.scopes == ["read", "billing"]
+
+
 def test_a_second_token_is_of_the_same_person_and_brings_no_more_credits() -> None:
     one, two = (output_of("api_token", "artist@example.com", "--create").strip() for _ in range(2))
     assert one != two
-    assert owner_of(one) == owner_of(two)
+    assert {token.user.email for token in ApiToken.objects.select_related("user")} == {"artist@example.com"}
     assert CreditGrant.objects.count() == 1
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.handles import RESERVED
 from accounts.models import ApiToken, Profile, User
-from accounts.tokens import create_token, owner_of
+from accounts.tokens import create_token, token_of
 from tests.builders import make_user
 
 pytestmark = pytest.mark.django_db
@@ -123,11 +123,15 @@ def test_a_theme_that_does_not_exist_is_refused(client: Client, artist: User) ->
 
 
 def test_a_token_is_shown_once_and_works(client: Client, artist: User) -> None:
-    answer = client.post("/settings/tokens/", {"name": "Batch script"}, headers={"HX-Request": "true"})
+    answer = client.post(
+        "/settings/tokens/", {"name": "Batch script", "scopes": ["read"]}, headers={"HX-Request": "true"}
+    )
     found = re.search(r'id="new-token">(ac_[\w-]+)<', answer.content.decode())
     assert found
     assert "no-store" in answer["Cache-Control"]
-    assert owner_of(found.group(1)) == artist
+    token = token_of(found.group(1))
+    assert token is not None
+    assert (token.user, token.scopes) == (artist, ["read"])
     again = client.get("/settings/tokens/").content.decode()
     assert "Batch script" in again
     assert found.group(1) not in again
@@ -135,7 +139,7 @@ def test_a_token_is_shown_once_and_works(client: Client, artist: User) -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 61])
 def test_a_token_without_a_fitting_name_is_refused_at_its_field(client: Client, artist: User, name: str) -> None:
-    answer = client.post("/settings/tokens/", {"name": name}, headers={"HX-Request": "true"})
+    answer = client.post("/settings/tokens/", {"name": name, "scopes": ["read"]}, headers={"HX-Request": "true"})
     assert answer.status_code == 422
     assert 'class="error"' in answer.content.decode()
     assert not ApiToken.objects.exists()
@@ -146,13 +150,13 @@ def test_a_revoked_token_leaves_the_list_and_opens_nothing(client: Client, artis
     answer = client.post(f"/settings/tokens/{token.public_id}/revoke/", headers={"HX-Request": "true"})
     assert "Shop sync" not in answer.content.decode()
     assert "is revoked" in answer["HX-Trigger"].encode().decode("unicode_escape")
-    assert owner_of(plain) is None
+    assert token_of(plain) is None
 
 
 def test_the_tokens_of_others_do_not_exist(client: Client, artist: User) -> None:
     token, plain = create_token(user=make_user(), name="Theirs")
     assert client.post(f"/settings/tokens/{token.public_id}/revoke/").status_code == 404
-    assert owner_of(plain) is not None
+    assert token_of(plain) is not None
     assert "Theirs" not in client.get("/settings/tokens/").content.decode()
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEntry, User
-from accounts.tokens import MAX_TOKENS, create_token, owner_of, revoke_token
+from accounts.tokens import MAX_TOKENS, create_token, revoke_token, token_of
 from config.kit.errors import Refusal
 from tests.builders import make_user
 
@@ -24,15 +24,15 @@ def test_a_token_has_256_bits_and_only_its_hash_is_kept() -> None:
     assert token.prefix == plain[:8]
 
 
-def test_it_opens_its_persons_account() -> None:
-    user = make_user()
-    assert owner_of(create_token(user=user, name="x")[1]) == user
+def test_its_text_finds_it_again() -> None:
+    token, plain = create_token(user=make_user(), name="x")
+    assert token_of(plain) == token
 
 
 @pytest.mark.parametrize("plain", ["", "ac_", "ac_wrong", "Basic", "ac_" + "x" * 5000, "ac_\x00"])
 def test_a_token_that_nobody_made_opens_nothing(plain: str) -> None:
     create_token(user=make_user(), name="x")
-    assert owner_of(plain) is None
+    assert token_of(plain) is None
 
 
 def test_a_revoked_token_opens_nothing_and_the_trail_says_who_revoked_it() -> None:
@@ -40,24 +40,24 @@ def test_a_revoked_token_opens_nothing_and_the_trail_says_who_revoked_it() -> No
     token, plain = create_token(user=user, name="x")
     revoke_token(token=token, actor=user)
     revoke_token(token=token, actor=user)
-    assert owner_of(plain) is None
+    assert token_of(plain) is None
     assert AuditEntry.objects.filter(verb="token.revoke", actor=user, target=token.public_id).count() == 1
 
 
 @pytest.mark.parametrize("fields", [{"state": "banned"}, {"state": "closed"}, {"is_active": False}])
 def test_a_token_of_an_account_that_may_not_sign_in_opens_nothing(fields: dict[str, object]) -> None:
-    assert owner_of(create_token(user=make_user(**fields), name="x")[1]) is None
+    assert token_of(create_token(user=make_user(**fields), name="x")[1]) is None
 
 
 def test_its_last_use_is_noted_once_a_minute_at_most() -> None:
     token, plain = create_token(user=make_user(), name="x")
-    owner_of(plain)
+    token_of(plain)
     first = ApiToken.objects.get().last_used_at
-    owner_of(plain)
+    token_of(plain)
     assert ApiToken.objects.get().last_used_at == first
     earlier = timezone.now() - timedelta(minutes=2)
     ApiToken.objects.filter(pk=token.pk).update(last_used_at=earlier)
-    owner_of(plain)
+    token_of(plain)
     seen = ApiToken.objects.get().last_used_at
     assert seen is not None
     assert seen > earlier
