@@ -11,12 +11,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from billing.models import CreditAccount, CreditEntry, CreditHold, CreditTransaction
+from billing.models import CreditAccount, CreditEntry, CreditGrant, CreditHold, CreditTransaction
 from config.kit.text import shortened
 
 Kind = CreditTransaction.Kind
 Bucket = CreditEntry.Bucket
 LONGEST_SAY = 200
+
+Parts = Sequence[tuple[str, int]]  # what a line unfolds into: a label and its credits
 
 
 class LedgerError(Exception):
@@ -51,6 +53,8 @@ class Line:
     legs: Legs
     say: str
     hold: CreditHold | None = None
+    grant: CreditGrant | None = None
+    parts: Parts = ()
 
 
 def is_done(account: CreditAccount, key: str, kind: str, body: Mapping[str, object]) -> bool:
@@ -76,9 +80,11 @@ def write(
     *,
     say: str,
     hold: CreditHold | None = None,
+    grant: CreditGrant | None = None,
+    parts: Parts = (),
 ) -> None:
     """Append the transaction and move the balance of its locked account."""
-    write_all(account, [Line(key, kind, body, legs, say, hold)])
+    write_all(account, [Line(key, kind, body, legs, say, hold, grant, parts)])
 
 
 def write_all(account: CreditAccount, lines: Sequence[Line]) -> None:
@@ -97,6 +103,8 @@ def write_all(account: CreditAccount, lines: Sequence[Line]) -> None:
                 kind=line.kind,
                 job=line.hold.job if line.hold else None,
                 hold=line.hold,
+                grant=line.grant,
+                parts=[[fit(label), credits] for label, credits in line.parts],
                 say=fit(line.say),
                 amount=account.balance - before,
                 balance=account.balance,

@@ -24,6 +24,8 @@ class CreditAccount(models.Model):
             models.CheckConstraint(condition=Q(available__gte=0), name="credit_available_not_negative"),
             models.CheckConstraint(condition=Q(held__gte=0), name="credit_held_not_negative"),
             models.CheckConstraint(condition=Q(debt__gte=0), name="credit_debt_not_negative"),
+            # what is owed is paid before anything can be spent
+            models.CheckConstraint(condition=Q(debt=0) | Q(available=0), name="credit_debt_comes_first"),
         ]
 
     def __str__(self) -> str:
@@ -48,12 +50,15 @@ class CreditGrant(models.Model):
     amount = models.PositiveIntegerField()
     remaining = models.PositiveIntegerField()
     expires_at = models.DateTimeField(null=True, blank=True)
+    monthly = models.BooleanField(default=False)  # a plan's credits: of these only so many are carried over
+    revoked = models.PositiveIntegerField(default=0)  # its money went back, and these credits with it
     say = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(remaining__lte=F("amount")), name="grant_remaining_within_amount")
+            models.CheckConstraint(condition=Q(remaining__lte=F("amount")), name="grant_remaining_within_amount"),
+            models.CheckConstraint(condition=Q(revoked__lte=F("amount")), name="grant_revoked_within_amount"),
         ]
         indexes = [
             models.Index(fields=["account", "expires_at", "id"], condition=Q(remaining__gt=0), name="grant_spendable")
@@ -72,6 +77,7 @@ class CreditHold(models.Model):
     captured = models.PositiveIntegerField(default=0)
     released = models.PositiveIntegerField(default=0)
     job = models.UUIDField(null=True, blank=True)
+    tool = models.CharField(max_length=40, blank=True)  # the kind of its job, for the usage by tool
     say = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -111,6 +117,8 @@ class CreditTransaction(PublicIdModel):
         REFUND = "refund"
         EXPIRE = "expire"
         ADJUST = "adjust"
+        REVOKE = "revoke"
+        REINSTATE = "reinstate"
 
     account = models.ForeignKey(CreditAccount, on_delete=models.PROTECT, related_name="transactions")
     key = models.CharField(max_length=200, unique=True)
@@ -118,7 +126,10 @@ class CreditTransaction(PublicIdModel):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     job = models.UUIDField(null=True, blank=True, db_index=True)
     hold = models.ForeignKey(CreditHold, null=True, blank=True, on_delete=models.PROTECT, related_name="transactions")
+    # whose credits were revoked or reinstated; which grants they went through is told by the entries
+    grant = models.ForeignKey(CreditGrant, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     say = models.CharField(max_length=200)
+    parts = models.JSONField(default=list, blank=True)  # [[label, credits]]: what was delivered, piece by piece
     # What it did to everything not yet spent, and how much that was afterwards: the two figures of its line.
     amount = models.IntegerField()
     balance = models.IntegerField()

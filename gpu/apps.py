@@ -9,9 +9,11 @@ class GpuConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import usage
-        from gpu.queries import jobs_since
+        from billing import holds
+        from gpu.queries import alive, jobs_since
 
         usage.register("jobs", jobs_since)
+        holds.register(alive)
         settings.CELERY_BEAT_SCHEDULE |= {
             "gpu-sweep": {
                 "task": "gpu.tasks.sweep",

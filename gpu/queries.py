@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db import models
 
@@ -31,3 +32,10 @@ def jobs_since(user: User, since: datetime | None) -> int:
 
     made = Job.objects.owned_by(user).exclude(kind__in=kinds.quiet_kinds())
     return (made.filter(created_at__gte=since) if since else made).count()
+
+
+def alive(jobs: set[UUID]) -> set[UUID]:
+    """Which of these jobs have not ended, for whoever holds credits for them."""
+    from gpu.models import Job
+
+    return set(Job.objects.filter(public_id__in=jobs, state__in=UNFINISHED).values_list("public_id", flat=True))
