@@ -82,6 +82,8 @@ class Profile(models.Model):
     links = models.JSONField(default=list, blank=True)  # [{"label", "url"}], in the order in which they are shown
     # What the person decided themselves, {kind of notification: wanted by mail}; the rest follows the kind's default
     mails = models.JSONField(default=dict, blank=True)
+    # {kind of notification: whether it rings}; one that does not is filed as read
+    bells = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return f"profile of {self.user}"

@@ -13,6 +13,7 @@ urlpatterns = [
     path("studio/", studio.studio, name="studio"),
     path("accounts/", include("allauth.urls")),
     path("settings/", include("accounts.urls")),
+    path("notifications/", include("accounts.urls_notifications")),
     path("styles/", include("styles.urls")),
     path("training/", include("training.urls")),
     path("create/", include("generation.urls")),

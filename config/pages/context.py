@@ -8,9 +8,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from accounts import avatars, bell
 from accounts.models import Profile, User
 from billing.models import CreditAccount
-from billing.plans import plan_of
+from billing.allowance import allowance_of
 from gpu.fragments import running_facts
 
 
@@ -29,10 +30,11 @@ def _shell_of(user: User) -> dict[str, Any]:
         "theme": profile.theme if profile else Profile.Theme.DARK,
         "name": user.display_name,
         "handle": user.handle,
-        "plan": plan_of(user).name,
-        "avatar_url": "",
+        "plan": allowance_of(user).name,
+        "avatar_url": avatars.url_of(profile),
         "available": available(user),
         "running": running_facts(user),
+        "bell": bell.facts(user),
     }
 
 

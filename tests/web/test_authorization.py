@@ -52,6 +52,8 @@ ROUTES = {
     "settings/": PERSON,
     "settings/profile/": PERSON,
     "settings/appearance/": PERSON,
+    "settings/avatar/": PERSON,
+    "settings/avatar/remove/": PERSON,
     "settings/security/again/": PERSON,
     "settings/security/again/done/": PERSON,
     "settings/sessions/end/": PERSON,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.paginator import Page
 from django.forms import (
     BaseForm,
@@ -24,7 +25,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.kit import charts
+from config.kit.errors import Refusal
 from config.kit.icons import SPRITE, UnknownIcon, icon_names
+from config.kit.rendering import page_of
 
 register = template.Library()
 
@@ -59,7 +62,15 @@ def current(context: Context, *prefixes: str) -> SafeString | str:
 def absolute(context: Context, path: str) -> str:
     """The whole address of a path of this site, for what is read elsewhere: cards of shared links, mails."""
     request = context.get("request")
-    return request.build_absolute_uri(path) if request else path
+    return request.build_absolute_uri(path) if request else f"{settings.PUBLIC_URL}{path}"
+
+
+@register.inclusion_tag("ui/ways_up.html", takes_context=True)
+def ways_up(context: Context, refusal: Refusal, place: str = "") -> dict[str, Any]:
+    """What would lift a refusal, as links that lead back here. `place`: "" in a sentence, `buttons` in a row."""
+    request = context.get("request")
+    here = page_of(request) if request else ""
+    return {"ways": [way.back_to(here) for way in refusal.ways_up], "place": place}
 
 
 @register.filter

@@ -1,0 +1,48 @@
+"""What this room tells people by itself: that they are welcome, and staff that mails do not leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts import outbox
+from accounts.models import User
+from accounts.notifications import Example, Kind, notify
+
+WELCOME, STUCK = "account.welcome", "staff.outbox"
+
+KINDS = (
+    Kind(
+        WELCOME,
+        gettext_lazy("Welcome"),
+        mail=True,
+        action=gettext_lazy("Open your studio"),
+        example=Example(title=gettext_lazy("Welcome to ArtistCloner"), url="/studio/"),
+    ),
+    Kind(STUCK, "Mails that cannot be sent", staff=True),
+)
+
+
+def welcome(user: User, **kwargs: Any) -> None:
+    """Receiver of `email_verified`: once a person, whichever of their addresses is proven."""
+    title = _("Welcome to ArtistCloner")
+    body = _("Bring 20 to 40 of your works, and watch a model learn your hand.")
+    notify(user=user, kind=WELCOME, key="welcome", title=title, body=body, url=settings.LOGIN_REDIRECT_URL)
+
+
+def tell_staff_of_what_is_stuck() -> None:
+    """Once a day as long as it lasts: what cannot be mailed cannot be told by mail."""
+    stuck = outbox.given_up().count()
+    if not stuck:
+        return
+    title = ngettext("%(n)s mail could not be sent.", "%(n)s mails could not be sent.", stuck) % {"n": stuck}
+    body = _("Every attempt failed. See the last error in the outbox, set it right and try again from there.")
+    url = f"{reverse('admin:accounts_outbox_changelist')}?given_up=yes"
+    for member in User.objects.filter(is_staff=True, is_active=True):
+        key = f"outbox:{timezone.now():%Y-%m-%d}"
+        notify(user=member, kind=STUCK, key=key, title=title, body=body, url=url)
