@@ -21,8 +21,9 @@ def register(alive: Alive) -> None:
 
 def without_job(among: QuerySet[CreditHold]) -> list[CreditHold]:
     """The unresolved ones of these holds whose job ended, is gone, or never was."""
-    # read before the jobs are asked: a job that ends in between has resolved its hold by then
-    open_ = list(among.filter(resolved_at=None).order_by("pk"))
+    open_ = list(among.filter(resolved_at=None))
     jobs = {hold.job for hold in open_ if hold.job is not None}
     alive = set[UUID]().union(*(ask(jobs) for ask in _askers)) if jobs else set()
-    return [hold for hold in open_ if hold.job not in alive]
+    orphans = [hold.pk for hold in open_ if hold.job not in alive]
+    # read once more: a job that ended before it was asked has resolved its hold by now
+    return list(CreditHold.objects.filter(pk__in=orphans, resolved_at=None).order_by("pk"))

@@ -376,7 +376,7 @@ def test_the_audit_finds_and_mends_a_balance_that_drifted(artist: User) -> None:
     found = audit_all(mend=True)
     assert [(drift.what, drift.cached, drift.entries) for drift in found] == [
         ("available", 77, 50),
-        (f"what remains of free:{artist.public_id}", 3, 50),
+        (f"remaining of free:{artist.public_id}", 3, 50),
     ]
     assert purse(artist) == (50, 0)
     assert audit_all(mend=False) == []
