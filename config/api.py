@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -13,7 +14,7 @@ from ninja.parser import Parser
 from accounts.api import TokenAuth
 from accounts.api import router as accounts_router
 from billing.api import router as billing_router
-from config.kit.errors import Refusal, TooMany
+from config.kit.errors import Refusal, TooMany, WayUp
 from gallery.api import router as gallery_router
 from generation.api import router as generation_router
 from gpu.api import router as gpu_router
@@ -60,12 +61,22 @@ def problem(
     *,
     code: str = "",
     errors: dict[str, list[str]] | None = None,
+    ways: Sequence[WayUp] = (),
 ) -> HttpResponse:
-    """RFC 9457: a machine-readable problem whose `detail` a person can act on."""
+    """RFC 9457: a machine-readable problem whose `detail` a person can act on. `upgrade` says what would lift it."""
     body: dict[str, Any] = {"type": f"about:blank#{code}" if code else "about:blank", "title": title}
     body |= {"status": status, "detail": detail}
     if errors:
         body["errors"] = errors
+    if ways:
+        best = next((way for way in ways if way.plan), ways[0])
+        body["upgrade"] = {
+            "plan": best.plan or None,
+            "url": request.build_absolute_uri(best.url),
+            "offers": [
+                {"offer": way.offer, "say": way.label, "url": request.build_absolute_uri(way.url)} for way in ways
+            ],
+        }
     response = api.create_response(request, body, status=status)
     response["Content-Type"] = "application/problem+json"
     return response
@@ -74,7 +85,9 @@ def problem(
 @api.exception_handler(Refusal)
 def refused(request: HttpRequest, exc: Refusal) -> HttpResponse:
     errors = {exc.field: [exc.say]} if exc.field else None
-    response = problem(request, exc.status, "This cannot be done", exc.say, code=exc.code, errors=errors)
+    response = problem(
+        request, exc.status, "This cannot be done", exc.say, code=exc.code, errors=errors, ways=exc.ways_up
+    )
     if isinstance(exc, TooMany):
         response["Retry-After"] = str(exc.retry_after)
     return response

@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing import allowance
 from config.kit import media
 from config.kit.errors import Conflict, Refusal
-from config.kit.limits import limit
 from generation import masks, safety, sources, tools
 from generation.models import Output, Request, RequestStyle
 from generation.sources import Source
@@ -24,18 +24,19 @@ from generation.tools import Tool, Wish
 from generation.tools.shared import MAX_SEED
 from gpu import lifecycle
 from gpu.models import Job
+from styles import rules
+from styles.actions import note_use
 
-REQUESTS_A_MINUTE = 30
-UPLOADS_A_MINUTE = 20
 SHOWN_PROMPT = 80  # characters of the prompt in a line of the ledger
 STEPS_ALIKE = 10  # so many steps more or less make pictures that are still much alike to the GPU
 
 
 def create_request(*, owner: User, tool: str, data: Mapping[str, Any]) -> Request:
     """Ask for pictures: one job and one hold for each, all of them or none. Raises `Refusal` with a sentence."""
-    say = _("That is more than a person can look at. Wait a minute, then ask again.")
-    limit("generate", str(owner.public_id), times=REQUESTS_A_MINUTE, seconds=60, say=say)
+    allowance.rate(owner, "submit")
     chosen = tools.get(tool)
+    if chosen.makes == "video":
+        allowance.allow_film(owner)
     wish = chosen.read(owner, data)
     safety.require_safe(wish.prompt)
     with transaction.atomic():
@@ -46,19 +47,23 @@ def upload_source(*, owner: User, file: File[bytes] | None) -> Source:
     """Take in a picture to start from. Raises `Refusal` with a sentence."""
     if file is None:
         raise Refusal(_("Choose a picture first."), code="file_missing", field="file")
-    say = _("That is more pictures than can be looked at. Wait a minute, then go on.")
-    limit("source", str(owner.public_id), times=UPLOADS_A_MINUTE, seconds=60, say=say)
+    allowance.rate(owner, "upload")
     return sources.upload(owner, file)
 
 
 def retry_output(*, output: Output) -> Output:
     """Try a picture that failed or was cancelled once more: the same seed, a new job, a new hold."""
+    allowance.rate(output.request.owner, "submit")
+    return _retry(output)
+
+
+def _retry(output: Output) -> Output:
     with transaction.atomic():
         # without joins: who waited for the lock must see the job that the other has put there
         output = Output.objects.select_for_update().get(pk=output.pk)
         if output.job.state not in (Job.State.FAILED, Job.State.CANCELLED):
             raise Conflict(_("Only a picture that failed or was cancelled can be tried again."), code="not_ended")
-        tools.get(output.request.tool)  # it may not be on offer any more
+        _require_allowed(output.request)
         [output.job] = _submit([output], output.job.price, output.job.affinity)
         output.file, output.made = "", {}
         output.save(update_fields=["job", "file", "made"])
@@ -67,12 +72,22 @@ def retry_output(*, output: Output) -> Output:
 
 def retry_request(*, request: Request) -> Request:
     """Try every picture of a request again that failed or was cancelled, all or none."""
+    allowance.rate(request.owner, "submit")
     with transaction.atomic():
         ended = request.outputs.filter(job__state__in=(Job.State.FAILED, Job.State.CANCELLED))
-        tried = [retry_output(output=output) for output in ended]
+        tried = [_retry(output) for output in ended]
     if not tried:
         raise Conflict(_("No picture of this request failed or was cancelled."), code="nothing_to_retry")
     return request
+
+
+def _require_allowed(request: Request) -> None:
+    """What was allowed when it was asked for may be no more: the tool is gone, or the plan is a smaller one."""
+    if tools.get(request.tool).makes == "video":
+        allowance.allow_film(request.owner)
+    allowance.allow_steps(request.owner, request.params.get("steps", 0))
+    for link in request.styles.select_related("style__owner"):
+        rules.may_work_with(link.style)
 
 
 def cancel_output(*, output: Output) -> None:
@@ -114,6 +129,7 @@ def _place(owner: User, tool: Tool, wish: Wish) -> Request:
         RequestStyle(request=request, style=style, adapter=adapter, weight=weight, position=position)
         for position, (style, adapter, weight) in enumerate(wish.styles)
     )
+    note_use(choice.style for choice in wish.styles)
     outputs = [
         Output(request=request, ordinal=ordinal, seed=(request.seed + ordinal) % (MAX_SEED + 1))  # counted on
         for ordinal in range(wish.count)

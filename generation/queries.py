@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from accounts.models import User
 from billing.ledger import account_of
 from styles.models import Adapter, Style
+from styles.queries import read_only_ids
 
 if TYPE_CHECKING:
     from generation.models import Output, Request
@@ -64,8 +65,9 @@ def state_of(request: Request) -> str:
 
 
 def usable_styles(owner: User, base: str) -> QuerySet[Style]:
-    """The person's styles that this base can draw in now, the latest first."""
+    """The person's styles that this base can draw in now, the latest first. Read-only ones rest."""
     ready = Style.objects.owned_by(owner).filter(active_adapter__state=Adapter.State.READY, active_adapter__base=base)
+    ready = ready.exclude(pk__in=read_only_ids(owner))
     return ready.select_related("active_adapter").order_by("-updated_at", "-id")
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import User
 from config.kit.ids import PublicIdModel
@@ -40,6 +41,8 @@ class Style(PublicIdModel):
     allow_flip = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    # Trained, drawn in or chosen last: where a plan holds fewer styles than there are, the latest stay in use.
+    used_at = models.DateTimeField(default=timezone.now)
     deleted_at = models.DateTimeField(null=True, blank=True)  # hidden from here on, restorable until it is purged
     purged_at = models.DateTimeField(null=True, blank=True)  # its files are gone; the row stays for what refers to it
 

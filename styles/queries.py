@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Count, Prefetch, Q
 from django.utils import timezone
 
+from billing import allowance
+
 if TYPE_CHECKING:
     from accounts.models import User
     from styles.models import Consent, Declaration, Reference, Style
@@ -54,6 +56,34 @@ class ReferenceManager(models.Manager["Reference"]):
 
     def with_deleted(self) -> models.QuerySet[Reference]:
         return models.QuerySet(self.model, using=self._db)
+
+
+def counted(user: User) -> StyleQuerySet:
+    """The styles that a plan counts. The sample is a gift."""
+    from styles.models import Style
+
+    return Style.objects.owned_by(user).filter(is_sample=False)
+
+
+def read_only_ids(user: User) -> frozenset[int]:
+    """The styles beyond those that the plan keeps in use. Those used last stay; as only these can be used, none moves
+    by itself."""
+    most = allowance.styles_in_use(user)
+    if most is None:
+        return frozenset()
+    return frozenset(counted(user).order_by("-used_at", "-pk").values_list("pk", flat=True)[most:])
+
+
+def is_read_only(style: Style) -> bool:
+    return style.pk in read_only_ids(style.owner)
+
+
+def next_to_rest(user: User) -> Style | None:
+    """The style that becomes read-only when another one is used in its place."""
+    most = allowance.styles_in_use(user)
+    if most is None:
+        return None
+    return counted(user).order_by("-used_at", "-pk")[most - 1 : most].first()
 
 
 def cover(style: Style) -> list[Reference]:

@@ -6,9 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
-from billing.plans import plan_of
+from billing import allowance
 from config.kit.errors import Refusal
-from config.kit.limits import limit
 from styles import queries
 from styles.models import Style
 
@@ -30,37 +29,21 @@ def MAX_REFERENCES(kind: str) -> int:
     return _REFERENCES[Style.Kind(kind)][1]
 
 
-UPLOADS, UPLOAD_SECONDS = 400, 600  # ten full sets in ten minutes
-
-
 def not_too_fast(owner: User, *, files: int) -> None:
-    """Raises `TooMany` past the limit: opening pictures costs a core and memory."""
-    for _file in range(files):
-        limit(
-            "upload",
-            str(owner.pk),
-            times=UPLOADS,
-            seconds=UPLOAD_SECONDS,
-            say=_("That is many files in a short time. Those before are here; wait a few minutes, then go on."),
-        )
+    """Raises `TooMany` past the plan's rate: opening pictures costs a core and memory."""
+    allowance.rate(owner, "upload", times=files)
 
 
 def may_have_another(owner: User) -> None:
-    """Raises `Refusal` where the plan's styles are used up. The sample style does not count."""
-    plan = plan_of(owner)
-    if plan.max_styles is None:
-        return
-    if Style.objects.owned_by(owner).filter(is_sample=False).count() >= plan.max_styles:
-        raise Refusal(
-            ngettext(
-                "Your plan, %(plan)s, holds %(n)d style. Delete it, or choose a larger plan to add another.",
-                "Your plan, %(plan)s, holds %(n)d styles. Delete one, or choose a larger plan to add another.",
-                plan.max_styles,
-            )
-            % {"plan": plan.name, "n": plan.max_styles},
-            code="plan_styles",
-            status=402,
-        )
+    """Raises `PlanLimit` where the plan's styles are used up. The sample style does not count."""
+    allowance.allow_another_style(owner, owned=queries.counted(owner).count())
+
+
+def may_work_with(style: Style) -> None:
+    """Raises `PlanLimit` where the style is read-only: beyond those that its owner's plan keeps in use."""
+    if queries.is_read_only(style):
+        owned = queries.counted(style.owner).count()
+        raise allowance.style_is_read_only(style.owner, name=style.name, owned=owned)
 
 
 def ready_to_train(style: Style, *, purpose: str | None = None) -> None:

@@ -79,6 +79,7 @@ def report_context(style: Style) -> dict[str, Any]:
     declaration = queries.current_declaration(style)
     hindrance = ""
     try:
+        rules.may_work_with(style)
         rules.ready_to_train(style)
     except Refusal as refusal:
         hindrance = _("Say whose works these are; then it can be trained.") if _is_asked(refusal) else refusal.say

@@ -9,12 +9,15 @@ import uuid
 from itertools import count
 from typing import Any
 
+import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from PIL import Image
 
 from accounts.models import User
+from billing.catalogue import Plan, Rate, Rates
+from billing.plans import HOME, PLANS
 from config.kit import media
 from styles import actions as style_actions
 from styles.models import Adapter, Reference, Style
@@ -94,3 +97,16 @@ def make_version(style: Style, *, base: str = "starter", weights: bytes = b"") -
     style.refresh_from_db()
     adapter.refresh_from_db()
     return adapter
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch, *, submit: int = 1000, upload: int = 1000, plan: Plan = HOME) -> None:
+    """Let a plan take only so many requests and files, a minute and an hour."""
+    rates = Rates.model_construct(
+        submit=Rate.model_construct(minute=submit, hour=submit), upload=Rate.model_construct(minute=upload, hour=upload)
+    )
+    slow = plan.model_copy(update={"rates": rates})
+    if plan is HOME:
+        monkeypatch.setattr("billing.plans.HOME", slow)
+    else:
+        monkeypatch.setitem(PLANS, plan.slug, slow)
+        monkeypatch.setattr("billing.plans.FREE", PLANS["free"])

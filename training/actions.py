@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from billing import allowance
 from config.kit import media
 from config.kit.errors import Conflict, Refusal
 from gpu import lifecycle
@@ -28,7 +29,9 @@ def start_run(*, owner: User, style: Style, purpose: str, quality: str, advanced
 
     Raises `Refusal` where the style is not ready, a bound is missed or the credits do not reach.
     """
+    allowance.rate(owner, "submit")
     style = Style.objects.select_for_update().get(pk=style.pk)
+    rules.may_work_with(style)
     if running_run(style) is not None:
         raise Conflict("This style is learning already. Wait for it, or stop it first.", code="already_training")
     rules.ready_to_train(style, purpose=purpose)
@@ -80,6 +83,7 @@ def choose_checkpoint(*, checkpoint: Checkpoint) -> Adapter:
     """Make the version what it was at this checkpoint, and use that version from now on."""
     run = Run.objects.select_related("job", "adapter").get(pk=checkpoint.run_id)
     style = Style.objects.select_for_update().get(pk=run.style_id)
+    rules.may_work_with(style)
     if run.job.state != Job.State.SUCCEEDED:
         raise Conflict("Choose a checkpoint once the training has ended.", code="still_training")
     adapter = run.adapter
@@ -100,6 +104,7 @@ def choose_checkpoint(*, checkpoint: Checkpoint) -> Adapter:
 
 def activate_version(*, style: Style, number: int) -> Adapter:
     """Use this version of the style for new pictures."""
+    rules.may_work_with(style)
     adapter = style.adapters.filter(number=number).first()
     if adapter is None:
         raise Refusal(f"There is no version {number} of this style.", code="no_such_version", status=404)
@@ -112,6 +117,7 @@ def activate_version(*, style: Style, number: int) -> Adapter:
 
 def rename_version(*, adapter: Adapter, name: str) -> Adapter:
     """Give a version a word of the artist's own."""
+    rules.may_work_with(adapter.style)
     name = " ".join(name.split())
     if len(name) > 80:
         raise Refusal("A version's name has at most 80 characters.", code="too_long", field="name")

@@ -76,11 +76,12 @@ def _form_context(style: Style, form: TrainForm) -> dict[str, Any]:
         purpose = form.initial["purpose"]
     captions = list(style.references.values_list("caption", flat=True))
     images = len(captions)
+    hindrance: Refusal | None = None
     try:
+        rules.may_work_with(style)
         rules.ready_to_train(style, purpose=purpose)
-        hindrance = ""
     except Refusal as refusal:
-        hindrance = refusal.say
+        hindrance = refusal
     offer_error = ""
     try:
         chosen = presets.plan(images=images, purpose=purpose, quality=quality, advanced=advanced, captions=captions)

@@ -12,14 +12,14 @@ from config.kit.errors import TooMany
 log = structlog.get_logger(__name__)
 
 
-def limit(name: str, subject: str, *, times: int, seconds: int, say: str) -> None:
-    """Count one use; past `times` within the window of `seconds` raise `TooMany` with the sentence `say`."""
+def limit(name: str, subject: str, *, times: int, seconds: int, say: str, count: int = 1) -> None:
+    """Count one use, or `count`; past `times` in the window of `seconds` raise `TooMany` with the sentence `say`."""
 
     window = int(time.time()) // seconds
     key = f"limit:{name}:{subject}:{window}"
     try:
         cache.add(key, 0, timeout=seconds + 1)
-        used = cache.incr(key)
+        used = cache.incr(key, count)
     except Exception as error:  # noqa: BLE001 - any failure of the cache must not stop a person's work
         log.warning("limit_unavailable", name=name, error=str(error))
         return

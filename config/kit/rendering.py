@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from config.kit.errors import Refusal, TooMany
+from config.kit.errors import Refusal, TooMany, WayUp
 
 
 def page(
@@ -29,10 +31,26 @@ def page(
     return response
 
 
-def toast(response: HttpResponse, say: str, *, kind: str = "success", undo_url: str = "") -> HttpResponse:
-    """Let the page say a sentence once this answer arrives. `kind`: success, warning, danger."""
-    response["HX-Trigger"] = json.dumps({"toast": {"say": say, "kind": kind, "undo": undo_url}})
+def toast(
+    response: HttpResponse, say: str, *, kind: str = "success", undo_url: str = "", way: WayUp | None = None
+) -> HttpResponse:
+    """Let the page say a sentence once this answer arrives. `kind`: success, warning, danger; `way`: a link in it."""
+    told = {"say": say, "kind": kind, "undo": undo_url}
+    if way:
+        told |= {"url": way.url, "label": way.label}
+    response["HX-Trigger"] = json.dumps({"toast": told})
     return response
+
+
+def page_of(request: HttpRequest) -> str:
+    """The path of the page a person is on, to lead back to: for a form or a fragment, the page that it stands on."""
+    if request.method in ("GET", "HEAD") and not request.headers.get("HX-Request"):
+        return request.get_full_path()
+    address = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure()):
+        return ""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 class RefusalMiddleware:
@@ -52,9 +70,10 @@ class RefusalMiddleware:
         if not isinstance(exception, Refusal):
             return None
         if getattr(request, "htmx", False):
-            response = toast(HttpResponse(status=exception.status), exception.say, kind="danger")
+            way = exception.way_up.back_to(page_of(request)) if exception.way_up else None
+            response = toast(HttpResponse(status=exception.status), exception.say, kind="danger", way=way)
         else:
-            context = {"say": exception.say, "back": request.META.get("HTTP_REFERER", "/")}
+            context = {"refusal": exception, "say": exception.say, "back": request.META.get("HTTP_REFERER", "/")}
             response = render(request, "refusal.html", context, status=exception.status)
         if isinstance(exception, TooMany):
             response["Retry-After"] = str(exception.retry_after)

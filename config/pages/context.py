@@ -10,8 +10,8 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts import avatars, bell
 from accounts.models import Profile, User
-from billing.models import CreditAccount
 from billing.allowance import allowance_of
+from billing.models import CreditAccount
 from gpu.fragments import running_facts
 
 

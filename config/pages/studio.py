@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from billing.plans import plan_of
+from billing.allowance import styles_in_use
 from gallery.fragments import tile
 from gallery.models import Artwork
 from gpu.fragments import job_list
@@ -31,7 +31,7 @@ def studio(request: HttpRequest) -> HttpResponse:
         {
             "jobs": job_list(user),
             "styles": [style_card(style) for style in styles],
-            "styles_limit": plan_of(user).max_styles,
+            "styles_limit": styles_in_use(user),
             "pictures": [tile(artwork) for artwork in pictures],
         },
     )

@@ -1,4 +1,4 @@
-"""What tools that make films read alike: whether the plan has films, and how long one is to be."""
+"""What tools that make films read alike: how long one is to be."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from billing.plans import plan_of
 from config.kit.errors import Refusal
 from generation.sources import Source
 from generation.tools import Wish
@@ -16,14 +14,6 @@ from generation.tools.reading import given, number
 from gpu.engine.catalogue import Size
 
 SECONDS = (4, 6)
-
-
-def require_films(owner: User) -> None:
-    """Raises a Refusal where the person's plan has pictures alone."""
-    plan = plan_of(owner)
-    if not plan.video:
-        say = _("The plan “%(plan)s” makes pictures. Films come with the larger plans; your picture stays as it is.")
-        raise Refusal(say % {"plan": plan.name}, code="plan_video")
 
 
 def read_seconds(options: Mapping[str, Any]) -> int:

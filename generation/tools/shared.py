@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.plans import plan_of
+from billing.allowance import allow_steps, steps_at_most
 from config.kit.errors import Refusal
 from config.kit.text import one_line
 from generation.prompts import with_triggers
@@ -21,6 +21,7 @@ from generation.tools import StyleChoice, Wish
 from generation.tools.reading import given, real, text, whole
 from gpu.engine import catalogue
 from gpu.engine.contract import MAX_PROMPT
+from styles import rules
 from styles.models import Adapter, Style
 from styles.queries import valid_consent
 
@@ -36,9 +37,9 @@ FAST_GUIDANCE = 1.0  # a few-step LoRA is made for one pass without guidance
 class Bounds:
     """What the form offers this person, with the values it starts from."""
 
+    owner: User
     base: catalogue.BaseFacts
     max_steps: int
-    plan_steps: int
 
     @property
     def steps(self) -> int:
@@ -47,8 +48,7 @@ class Bounds:
 
 def bounds(owner: User) -> Bounds:
     base = base_here()
-    plan_steps = plan_of(owner).max_steps
-    return Bounds(base=base, max_steps=min(base.max_steps, plan_steps), plan_steps=plan_steps)
+    return Bounds(owner=owner, base=base, max_steps=min(base.max_steps, steps_at_most(owner)))
 
 
 def base_here() -> catalogue.BaseFacts:
@@ -162,9 +162,7 @@ def _whole(data: Mapping[str, Any], field: str, name: str, low: int, high: int, 
 
 def _steps(data: Mapping[str, Any], offer: Bounds) -> int:
     steps = _whole(data, "steps", _("Steps"), 1, offer.base.max_steps, default=offer.steps)
-    if steps > offer.plan_steps:
-        say = _("Your plan goes up to %(most)d steps. Choose fewer, or a plan with more.") % {"most": offer.plan_steps}
-        raise Refusal(say, code="plan_steps", field="steps")
+    allow_steps(offer.owner, steps)
     return steps
 
 
@@ -189,6 +187,7 @@ def _style(owner: User, entry: Any, base: catalogue.BaseFacts) -> StyleChoice:
     if not isinstance(entry, Mapping):
         raise Refusal(_("Each style is named by its id, with a weight."), code="bad_style", field="styles")
     style = _own_style(owner, entry.get("id"))
+    rules.may_work_with(style)
     weight = given(entry, "weight")
     if weight is None:
         weight = 1.0

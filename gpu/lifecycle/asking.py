@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from billing import ledger
-from billing.plans import plan_of
+from billing.allowance import tier_of
 from gpu import kinds, live
 from gpu.bell import ring
 from gpu.lifecycle.moves import CANCELLED, QUEUED, RUNNING, JobId, locked, move, named
@@ -53,8 +53,12 @@ def _submit(
     with transaction.atomic():
         keys = {job_id: f"job:{job_id}:hold" for job_id in asked} if price else {}
         wanted = [ledger.Wanted(price, key, job_id) for job_id, key in keys.items()]
-        holds = {held.job: held for held in ledger.hold_all(user=owner, wanted=wanted, say=say)} if wanted else {}
-        tier = plan_of(owner).tier
+        holds = (
+            {held.job: held for held in ledger.hold_all(user=owner, wanted=wanted, say=say, tool=kind)}
+            if wanted
+            else {}
+        )
+        tier = tier_of(owner)
         jobs = Job.objects.bulk_create(
             Job(
                 public_id=job_id,

@@ -49,7 +49,7 @@ attach("[data-confirm-name]", (form) => {  // what cannot be undone is confirmed
 
 // --- small things ---------------------------------------------------------------------------------------------------
 attach(".toast", settle);
-document.addEventListener("toast", ({ detail }) => toast(detail.say, detail.kind, detail.undo));  // the answer's HX-Trigger
+document.addEventListener("toast", ({ detail }) => toast(detail.say, detail.kind, detail.undo, detail));  // the answer's HX-Trigger
 
 attach("[data-copy]", (button) => button.addEventListener("click", async () => {
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());

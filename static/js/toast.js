@@ -2,13 +2,18 @@
 const SHOWN_MS = 6000;
 const LOOKS = { success: "good", info: "plain", warning: "bad", danger: "bad" };
 
-/** Say `text`; `kind` is success, info, warning or danger; `undo` is an address that takes it back. */
-export function toast(text, kind = "success", undo = "") {
+/** Say `text`; `kind` is success, info, warning or danger; `undo` is an address that takes it back; `way` is a link. */
+export function toast(text, kind = "success", undo = "", way = null) {
   const item = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
   const look = LOOKS[kind] ?? "plain";
   item.classList.add(look);
   item.querySelectorAll("[data-look]").forEach((glyph) => { if (glyph.dataset.look !== look) glyph.remove(); });
-  item.querySelector("p").textContent = text;
+  const words = item.querySelector("p");
+  words.textContent = text;
+  if (way?.url) {
+    const link = Object.assign(document.createElement("a"), { className: "link", href: way.url, textContent: way.label });
+    words.append(" ", link);
+  }
   const button = item.querySelector("[data-undo]");
   if (undo) button.setAttribute("hx-post", undo);
   else button.remove();

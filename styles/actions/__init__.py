@@ -25,6 +25,7 @@ from styles.actions.styles import (
     rename,
     restore_style,
 )
+from styles.actions.using import note_use, use_instead
 
 __all__ = [
     "MAKEABLE",
@@ -47,6 +48,7 @@ __all__ = [
     "keep_in_set",
     "keep_works",
     "note_study",
+    "note_use",
     "new_adapter",
     "record_consent",
     "refresh_status",
@@ -55,5 +57,6 @@ __all__ = [
     "restore_style",
     "revoke_consent",
     "set_caption",
+    "use_instead",
     "start_due_studies",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.kit.errors import Conflict
@@ -27,7 +28,8 @@ def new_adapter(*, style: Style, base: str, method: str, rank: int, steps: int) 
         reference_hashes=list(style.references.values_list("sha256", flat=True)),
     )
     style.next_version += 1
-    style.save(update_fields=["next_version", "trigger_word", "updated_at"])
+    style.used_at = timezone.now()
+    style.save(update_fields=["next_version", "trigger_word", "used_at", "updated_at"])
     refresh_status(style=style)
     return adapter
 

@@ -67,6 +67,7 @@ def add_references(*, style: Style, files: Sequence[File[bytes] | Incoming]) -> 
     Files are opened before the style is locked, so that several uploads run side by side; numbers, duplicates and the
     most there may be are decided under the lock.
     """
+    rules.may_work_with(style)
     incoming = [file if isinstance(file, Incoming) else Incoming(file.name or "", file) for file in files]
     verdicts: dict[int, Accepted | Refused] = {}
     with intake.workspace() as work:
@@ -233,6 +234,7 @@ def _extend_declaration(style: Style, hashes: list[str]) -> None:
 
 def set_caption(*, reference: Reference, caption: str) -> Reference:
     """What is in the picture, in the artist's words."""
+    rules.may_work_with(reference.style)
     reference.caption = one_line(caption, field="caption", name=_("The caption"), most=MAX_CAPTION)
     reference.caption_source = Reference.CaptionSource.PERSON
     reference.save(update_fields=["caption", "caption_source"])

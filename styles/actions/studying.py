@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from config.kit.text import one_line
 from gpu import lifecycle
 from gpu.models import Job, Worker
+from styles import rules
 from styles.actions.references import MAX_CAPTION
 from styles.models import Reference, Style
 
@@ -65,6 +66,7 @@ def note_study(*, style: Style, work: str, oddness: float, odd: bool, caption: s
 @transaction.atomic
 def keep_in_set(*, reference: Reference) -> Reference:
     """The artist says that it belongs: it is not remarked on again."""
+    rules.may_work_with(reference.style)
     reference = Reference.objects.select_for_update().get(pk=reference.pk)
     reference.features = {**reference.features, "belongs": True}
     _set_remarks(reference, [remark for remark in reference.remarks if remark["code"] != ODD])

@@ -55,12 +55,14 @@ def create_style(
 
 
 def rename(*, style: Style, name: str) -> Style:
+    rules.may_work_with(style)
     style.name = clean_name(name)
     style.save(update_fields=["name", "updated_at"])
     return style
 
 
 def describe(*, style: Style, description: str) -> Style:
+    rules.may_work_with(style)
     style.description = one_line(description, field="description", name=_("The description"), most=MAX_DESCRIPTION)
     style.save(update_fields=["description", "updated_at"])
     return style
@@ -92,6 +94,7 @@ def change_kind(*, style: Style, kind: str) -> Style:
     """Another kind asks for other numbers and papers; once a version was learned it stays what it is."""
     if kind == style.kind:
         return style
+    rules.may_work_with(style)
     if kind not in MAKEABLE:
         raise Refusal(_("Choose Art, Person or Character as the kind."), code="unknown_kind", field="kind")
     if style.adapters.exists():

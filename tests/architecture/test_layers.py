@@ -84,3 +84,32 @@ def test_foreign_keys_point_down() -> None:
                 wrong.append(f"{model.__name__}.{field.name} → {target.__name__}")
 
     assert wrong == []
+
+
+PLAN_FIELDS = {"max_styles", "max_steps", "visible_mark", "video", "tier", "rates", "rollover", "cents_a_month"}
+
+
+def test_only_billing_knows_what_a_plan_holds() -> None:
+    """Others ask `billing.allowance` in a verb; of `billing.plans` they read prices, and never a plan."""
+    guilty = []
+    for path in (path for room in (*ROOMS, "config") if room != "billing" for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in ("billing.plans", "billing.catalogue"):
+                plans = {alias.name for alias in node.names} - {"PRICES", "CHECKPOINTS", "TOOLS", "FREE_CREDITS"}
+                guilty += [f"{path.relative_to(ROOT)} imports {name}" for name in plans]
+            if isinstance(node, ast.Attribute) and node.attr in PLAN_FIELDS and _is_of_a_plan(node.value):
+                guilty.append(f"{path.relative_to(ROOT)}:{node.lineno} reads {node.attr} of a plan")
+
+    assert guilty == []
+
+
+def _is_of_a_plan(node: ast.expr) -> bool:
+    """`plan.video`, `request.plan.video`, `allowance_of(user).video`, `plans.PLANS["pro"].video`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in ("plan", "mine", "allowance", "HOME", "FREE")
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name in ("plan_of", "allowance_of")
+        case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name == "PLANS"
+    return False

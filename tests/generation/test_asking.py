@@ -113,7 +113,7 @@ def test_at_home_credits_never_block() -> None:
 
 def test_a_plan_bounds_the_steps(settings: Any) -> None:
     settings.BILLING = True  # without an entitlement the plan is Free: 20 steps
-    with pytest.raises(Refusal, match="Your plan goes up to 20 steps"):
+    with pytest.raises(Refusal, match="Your plan, Free, goes up to 20 steps"):
         ask(steps=21)
     assert ask(steps=20).params["steps"] == 20
 

@@ -117,7 +117,7 @@ def test_a_film_starts_from_a_picture_of_ones_own_and_not_from_a_film(picture: A
 
 def test_a_plan_without_films_says_so_kindly(picture: Artwork, settings: Any) -> None:
     settings.BILLING = True
-    with pytest.raises(Refusal, match="Films come with the larger plans") as refused:
+    with pytest.raises(Refusal, match="Films come with larger plans") as refused:
         move(picture)
     assert refused.value.code == "plan_video"
     Entitlement.objects.create(user=picture.owner, plan="starter")
@@ -149,8 +149,8 @@ def test_a_form_that_was_refused_stands_as_it_was_left(picture: Artwork, setting
     form = {"source": str(picture.public_id), "option_move": "tilt_down", "option_seconds": "6"}
     answer = browser_of(picture.owner).post("/create/camera_move/", form)
     html = answer.content.decode()
-    assert answer.status_code == 422
-    assert "Films come with the larger plans" in html
+    assert answer.status_code == 402
+    assert "Films come with larger plans" in html
     assert 'name="option_move" value="tilt_down" checked' in html
     assert 'value="6" data-unit-price="8" checked' in html
 

@@ -7,7 +7,7 @@ from django.test import Client
 from accounts.tokens import create_token
 from styles import actions
 from styles.models import Style
-from tests.builders import make_reference, make_style, make_user
+from tests.builders import make_reference, make_style, make_user, slow_down
 from tests.styles.pictures import jpeg, upload
 
 pytestmark = pytest.mark.django_db
@@ -170,7 +170,7 @@ def test_a_doubled_upload_with_the_same_key_happens_once(artist):
 
 
 def test_too_many_uploads_in_a_short_time_wait(artist, monkeypatch):
-    monkeypatch.setattr("styles.rules.UPLOADS", 2)
+    slow_down(monkeypatch, upload=2)
     style = make_style(artist.user)
     assert artist.upload(style.public_id, upload(b""), upload(b"")).status_code == 200
     answer = artist.upload(style.public_id, upload(b""))

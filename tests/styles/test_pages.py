@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from styles.models import Style
-from tests.builders import make_style, make_user
+from tests.builders import make_style, make_user, slow_down
 from tests.styles.pictures import jpeg, upload
 
 pytestmark = pytest.mark.django_db
@@ -128,12 +128,12 @@ def test_one_file_from_the_dropzone_is_answered_with_its_frame_and_the_report(br
 
 
 def test_a_dropzone_that_is_too_fast_hears_a_plain_sentence(browser, artist, monkeypatch):
-    monkeypatch.setattr("styles.rules.UPLOADS", 0)
+    slow_down(monkeypatch, upload=0)
     style = make_style(artist)
     answer = browser.post(address("add_works", style), {"files": upload(jpeg(1))}, headers=HTMX)
     assert answer.status_code == 429
     assert answer["Content-Type"].startswith("text/plain")
-    assert "wait a few minutes" in answer.content.decode()
+    assert "takes 0 files a minute" in answer.content.decode()
 
 
 def test_an_upload_without_files_gets_a_sentence(browser, artist):

@@ -14,7 +14,7 @@ from config.kit.errors import Refusal
 from generation import sources
 from generation.sources import Source
 from generation.tools import Material, Tool, Wish
-from generation.tools.films import SECONDS, film_of, read_seconds, require_films, shown_seconds
+from generation.tools.films import SECONDS, film_of, read_seconds, shown_seconds
 from generation.tools.reading import given
 from generation.tools.shared import base_here, options_of
 from gpu.engine.catalogue import Size
@@ -37,7 +37,6 @@ MOVES = {
 
 def read(owner: User, data: Mapping[str, Any]) -> Wish:
     """`move` is one of `MOVES`, `seconds` 4 or 6. The film has the picture's shape."""
-    require_films(owner)
     source, options = sources.read(owner, data), options_of(data)
     chosen = {"move": _move(given(options, "move")), "seconds": read_seconds(options)}
     return film_of(source, size=size_of(source.size), seed=0, base="", options=chosen)

@@ -13,7 +13,7 @@ from billing.plans import PRICES
 from generation import sources
 from generation.sources import Source
 from generation.tools import Material, Tool, Wish
-from generation.tools.films import SECONDS, film_of, read_seconds, require_films, shown_seconds
+from generation.tools.films import SECONDS, film_of, read_seconds, shown_seconds
 from generation.tools.reading import given, number, whole
 from generation.tools.shared import base_here, options_of, read_seed
 from gpu.engine.catalogue import nearest_bucket
@@ -38,7 +38,6 @@ def offered() -> bool:
 
 def read(owner: User, data: Mapping[str, Any]) -> Wish:
     """`seconds` 4 or 6, `motion` 1 to 255. The size is the model's own that is nearest to the picture's shape."""
-    require_films(owner)
     source, options = sources.read(owner, data), options_of(data)
     value = given(options, "motion")
     motion = MOTION if value is None else whole(value, field="motion", name=_("Motion"), low=LEAST, high=MOST)
