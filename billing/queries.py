@@ -30,7 +30,7 @@ def page_of(rows: QuerySet[CreditTransaction], *, cursor: str, size: int) -> Pag
     """The rows after `cursor`, in the order in which the purse saw them: two may share a moment, never a place."""
     if cursor:
         rows = rows.filter(pk__lt=_place(rows, cursor))
-    found = list(rows[: size + 1])
+    found = list(rows.prefetch_related("entries")[: size + 1])
     items = found[:size]
     return Page(items=items, next=items[-1].public_id.hex if len(found) > size else "")
 

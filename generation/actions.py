@@ -19,6 +19,7 @@ from config.kit import media
 from config.kit.errors import Conflict, Refusal
 from generation import masks, safety, sources, tools
 from generation.models import Output, Request, RequestStyle
+from generation.receipts import line_of
 from generation.sources import Source
 from generation.tools import Tool, Wish
 from generation.tools.shared import MAX_SEED
@@ -27,7 +28,6 @@ from gpu.models import Job
 from styles import rules
 from styles.actions import note_use
 
-SHOWN_PROMPT = 80  # characters of the prompt in a line of the ledger
 STEPS_ALIKE = 10  # so many steps more or less make pictures that are still much alike to the GPU
 
 
@@ -143,14 +143,12 @@ def _place(owner: User, tool: Tool, wish: Wish) -> Request:
 def _submit(outputs: Sequence[Output], price: int, affinity: str) -> list[Job]:
     """A job for each of a request's outputs."""
     request = outputs[0].request
-    prompt, title = request.prompt, tools.title_of(request.tool)
-    shown = prompt if len(prompt) <= SHOWN_PROMPT else f"{prompt[:SHOWN_PROMPT]}…"
     return lifecycle.submit_many(
         owner=request.owner,
         kind=request.tool,
         subjects=[output.public_id for output in outputs],
         price=price,
-        say=f"{title}: {shown}" if shown else title,
+        say=line_of(request),
         affinity=affinity,
     )
 

@@ -12,6 +12,7 @@ from gallery.actions import publish
 from generation import adapters, sources, tools
 from generation.models import Output
 from generation.queries import output_of
+from generation.receipts import receipt
 from generation.recipes import recipe_of_output
 from generation.tools.text_to_image import NAME
 from gpu.engine import contract
@@ -121,6 +122,7 @@ def kind_of(name: str) -> JobKind:
         on_success=on_success,
         on_end=forget_file,
         on_requeue=forget_file,
+        receipt=receipt,
         render=render,
         render_preview=render_preview,
         describe=describe,

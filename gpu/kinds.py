@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 def _nothing(job: Job) -> None:
     pass
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What the ledger says of a success: its line, and the parts that it unfolds into, each with its credits."""
+
+    say: str
+    parts: Sequence[tuple[str, int]] = ()
+
+
+def _of_its_hold(job: Job) -> Receipt:
+    return Receipt(job.hold.say if job.hold else "")
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class JobKind:
     # The title and the address of the job's row in the studio.
     describe: Callable[[Job], tuple[str, str]]
     on_requeue: Callable[[Job], None] = _nothing
+    # Asked after `on_success`, in the same transaction.
+    receipt: Callable[[Job], Receipt] = _of_its_hold
     # Long work with snapshots: it gives way to short work that has waited.
     gives_way: bool = False
     # Done on the side for nothing: it is not shown as work, and everything else goes before it.

@@ -49,7 +49,7 @@ def start_run(*, owner: User, style: Style, purpose: str, quality: str, advanced
         kind=KIND,
         subject=run_id,
         price=wanted.price,
-        say=f"Training {style.name}, version {adapter.number}",
+        say=f"Training {style.name} v{adapter.number}",
         affinity=wanted.base,
     )
     settings = wanted.as_settings() | {"prompts": prompts, "seed": SAMPLE_SEED, "flip": style.allow_flip}

@@ -12,7 +12,7 @@ from django.urls import reverse
 from billing.plans import PRICES
 from config.kit import media
 from gpu.engine import contract
-from gpu.kinds import JobKind
+from gpu.kinds import JobKind, Receipt
 from gpu.models import Job
 from styles import actions as style_actions
 from training import encodings
@@ -214,6 +214,19 @@ def on_success(job: Job, done: contract.Done) -> int:
     return PRICES["checkpoint"] * len(kept)
 
 
+def receipt(job: Job) -> Receipt:
+    """The checkpoints that were paid, one by one."""
+    run = run_of(job)
+    ordered, kept = len(run.settings["checkpoint_steps"]), list(run.checkpoints.all())
+    return Receipt(
+        say=f"Training {run.style.name} v{run.adapter.number}: {len(kept)} of {ordered} checkpoints",
+        parts=[
+            (f"checkpoint {checkpoint.ordinal} of {ordered}, step {checkpoint.step:,}", PRICES["checkpoint"])
+            for checkpoint in kept
+        ],
+    )
+
+
 def on_end(job: Job) -> None:
     """Failed or cancelled: nothing is kept, nothing is paid, and an earlier version stays in use."""
     run = run_of(job)
@@ -247,6 +260,7 @@ TRAIN_LORA = JobKind(
     on_event=on_event,
     on_success=on_success,
     on_end=on_end,
+    receipt=receipt,
     render=render,
     render_preview=lambda job, step, webp: "",
     describe=describe,

@@ -85,7 +85,8 @@ def _settle(job: Job, done: contract.Done | None) -> None:
         assert done is not None, "a success says what was done"
         delivered = kind.on_success(job, done)
         if job.hold and delivered:
-            ledger.capture(hold=job.hold, amount=delivered, say=job.hold.say)
+            receipt = kind.receipt(job)
+            ledger.capture(hold=job.hold, amount=delivered, say=receipt.say, parts=receipt.parts)
         elif job.hold:
             ledger.release(hold=job.hold, say=f"{job.hold.say}: nothing was delivered")
     elif job.state in (FAILED, CANCELLED):
