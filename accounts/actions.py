@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -13,6 +15,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.handles import clean_handle, taken
+from accounts.links import clean_links
 from accounts.models import Profile, SignInLink, User
 from accounts.signals import email_verified
 from accounts.tokens import digest
@@ -44,18 +47,24 @@ def save_profile(
     name: str | None = None,
     handle: str | None = None,
     about: str | None = None,
+    links: Iterable[Mapping[str, str]] | None = None,
     theme: str | None = None,
+    language: str | None = None,
 ) -> Profile:
     """Change what is given and leave the rest; `handle=""` gives the handle back."""
-    profile, _ = Profile.objects.get_or_create(user=user)
+    Profile.objects.get_or_create(user=user)
+    profile = Profile.objects.select_for_update().get(user=user)
+    before = _facts(user, profile)
     if name is not None:
         user.name = one_line(name, field="name", name="The name", most=MAX_NAME)
     if about is not None:
         profile.about = one_line(about, field="about", name="What you write about yourself", most=MAX_ABOUT)
+    if links is not None:
+        profile.links = clean_links(links)
     if theme is not None:
-        if theme not in Profile.Theme.values:
-            raise Refusal("The theme is one of: dark, light, system.", code="theme", field="theme")
-        profile.theme = theme
+        profile.theme = _one_of(theme, Profile.Theme.values, field="theme", name="The theme")
+    if language is not None:
+        profile.language = _one_of(language, dict(settings.LANGUAGES), field="language", name="The language")
     if handle is not None:
         user.handle = clean_handle(handle, user=user)
     try:
@@ -63,8 +72,23 @@ def save_profile(
             user.save(update_fields=["name", "handle"])
     except IntegrityError as error:  # somebody took the handle since we looked
         raise taken(user.handle or "") from error
-    profile.save()
+    profile.save(update_fields=["about", "links", "theme", "language"])
+    after = _facts(user, profile)
+    if changed := [field for field in after if after[field] != before[field]]:
+        detail = {"changed": changed}
+        audit.record(actor=user, verb="profile.save", target_kind="user", target=user.public_id, detail=detail)
     return profile
+
+
+def _facts(user: User, profile: Profile) -> dict[str, object]:
+    fields = ("about", "links", "theme", "language")
+    return {"name": user.name, "handle": user.handle} | {field: getattr(profile, field) for field in fields}
+
+
+def _one_of(value: str, known: Iterable[str], *, field: str, name: str) -> str:
+    if value not in known:
+        raise Refusal(f"{name} is one of: {', '.join(sorted(known))}.", code=field, field=field)
+    return value
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ninja import Router, Schema
 from ninja.security import HttpBearer
 
-from accounts import actions, usage
+from accounts import actions, avatars, usage
 from accounts.idempotency import idempotent
 from accounts.models import Profile, User
 from accounts.scopes import caller_of
@@ -43,13 +43,21 @@ class TokenAuth(HttpBearer):
         return user
 
 
+class LinkSchema(Schema):
+    label: str = ""
+    url: str
+
+
 class MeOut(Schema):
     id: UUID
     email: str
     name: str
     handle: str | None
     about: str
+    links: list[LinkSchema]
+    avatar_url: str
     theme: str
+    language: str
     created_at: datetime
 
 
@@ -59,7 +67,9 @@ class MeIn(Schema):
     name: str | None = None
     handle: str | None = None
     about: str | None = None
+    links: list[LinkSchema] | None = None
     theme: Literal["dark", "light", "system"] | None = None
+    language: str | None = None
 
 
 class UsageOut(Schema):
@@ -76,7 +86,10 @@ def _me(user: User) -> MeOut:
         name=user.name,
         handle=user.handle,
         about=profile.about,
+        links=profile.links,
+        avatar_url=avatars.url_of(profile),
         theme=profile.theme,
+        language=profile.language,
         created_at=user.date_joined,
     )
 

@@ -16,6 +16,7 @@ WORDS = {
     "second_step.add": _("Second step added"),
     "second_step.remove": _("Second step removed"),
     "second_step.new_codes": _("New recovery codes made"),
+    "profile.save": _("Profile changed"),
     "token.create": _("API token made"),
     "token.revoke": _("API token revoked"),
 }

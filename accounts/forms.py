@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import MAX_ABOUT, MAX_NAME
+from accounts.links import MAX_LINKS
 from accounts.models import Scope
 from accounts.scopes import WORDS
 from accounts.tokens import MAX_NAME as MAX_TOKEN_NAME
+
+
+class LinksInput(forms.Widget):
+    """Pairs of inputs that share their names; the page lays them out."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
+        pairs = zip(data.getlist("link_label"), data.getlist("link_url"), strict=False)
+        return [{"label": label, "url": url} for label, url in pairs]
 
 
 class ProfileForm(forms.Form):
@@ -28,6 +39,12 @@ class ProfileForm(forms.Form):
         help_text=_("300 characters at most."),
         widget=forms.Textarea(attrs={"rows": 3, "maxlength": MAX_ABOUT}),
     )
+    links = forms.Field(label=_("Links"), required=False, widget=LinksInput)
+
+    def link_rows(self) -> list[dict[str, str]]:
+        """What is there, and room for two more."""
+        rows = [row for row in self["links"].value() or [] if row["label"] or row["url"]]
+        return (rows + [{"label": "", "url": ""}] * 2)[:MAX_LINKS]
 
 
 class TokenForm(forms.Form):

@@ -13,9 +13,9 @@ SHAPE = re.compile(r"[a-z0-9](?:[a-z0-9_-]{1,28})[a-z0-9]")
 _RESERVED = """
     about abuse account accounts admin administrator api app artistcloner artwork artworks auth billing blog board
     boards contact create credits design developer developers docs explore gallery handle help home info jobs legal
-    login logout mail me media moderator moderation news null official owner portfolio press pricing privacy root
-    sales security settings share signin signout signup staff static status store studio style styles support system
-    team terms training undefined user users verify video webhooks www
+    login logout mail me media moderation moderator news notifications null official owner portfolio press pricing
+    privacy root sales security settings share signin signout signup staff static status store stripe studio style
+    styles support system team terms training undefined user users verify video webhooks www
 """
 RESERVED = frozenset(_RESERVED.split())
 

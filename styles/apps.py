@@ -9,12 +9,16 @@ class StylesConfig(AppConfig):
     name = "styles"
 
     def ready(self) -> None:
-        from accounts import usage
+        from accounts import avatars, usage
+        from billing import allowance
         from gpu import kinds
+        from styles.intake import pixels
         from styles.job import STUDY
-        from styles.queries import styles_since
+        from styles.queries import resting, styles_since
 
+        avatars.read_with(lambda file, field: pixels.read(file, field=field))
         usage.register("styles", styles_since)
+        allowance.register_resting(resting)
         kinds.register(STUDY)
         settings.CELERY_BEAT_SCHEDULE["styles-erase-due"] = {"task": "styles.tasks.erase_due", "schedule": HOUR}
         settings.CELERY_BEAT_SCHEDULE["styles-study-due"] = {"task": "styles.tasks.study_due", "schedule": STUDY_EVERY}

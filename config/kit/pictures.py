@@ -11,7 +11,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 THUMB_SIDE = 640  # pixels of the longer side: sharp in the widest column of a wall on a dense screen
 BLUR_SIDE = 16
@@ -55,6 +55,11 @@ def thumbnail(picture: Image.Image, *, side: int = THUMB_SIDE, xmp: bytes = b"")
     small = picture.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _webp(small, quality=82, xmp=xmp)
+
+
+def square(picture: Image.Image, *, side: int) -> bytes:
+    """WebP: the largest square of its middle, `side` pixels each way."""
+    return _webp(ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.LANCZOS), quality=85)
 
 
 def blur(picture: Image.Image) -> str:

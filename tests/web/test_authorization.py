@@ -84,6 +84,7 @@ ROUTES = {
     "styles/<style_id>/change/": OWNER,
     "styles/<style_id>/delete/": OWNER,
     "styles/<style_id>/restore/": OWNER,
+    "styles/<style_id>/use/": OWNER,
     "styles/<style_id>/declare/": OWNER,
     "styles/<style_id>/consent/": OWNER,
     "styles/<style_id>/consent/revoke/": OWNER,
