@@ -27,6 +27,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from requests import Session
 
 from accounts.actions import MAX_NAME
 from accounts.loopback import from_this_machine
@@ -114,6 +115,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
             _vouch_again(request, sociallogin)
         elif process != AuthProcess.CONNECT and not sociallogin.is_existing:
             _point_to_the_account_there_is(request, sociallogin)
+
+    def get_requests_session(self) -> Session:
+        """A provider's refusal is an error, told on its page; allauth would read a person out of it."""
+        session: Session = super().get_requests_session()
+        session.hooks["response"].append(lambda answer, **_: answer.raise_for_status())
+        return session
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: SocialAccount) -> str:
         return reverse("socialaccount_connections")

@@ -33,4 +33,5 @@ urlpatterns = [
 handler400 = "config.pages.errors.bad_request"
 handler403 = "config.pages.errors.forbidden"
 handler404 = "config.pages.errors.not_found"
+handler429 = "config.pages.errors.too_many"  # asked for by allauth, not by Django
 handler500 = "config.pages.errors.server_error"
