@@ -12,12 +12,15 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
 from billing import plans
 from billing.catalogue import Pack, Plan, Rate, Rates
+from billing.models import Entitlement
 from config.kit.errors import Refusal, WayUp
 from config.kit.limits import limit
 
@@ -152,6 +155,42 @@ def rate(user: User, what: Literal["submit", "upload"], *, times: int = 1) -> No
     for most, seconds, window in ((wanted.minute, MINUTE, _("a minute")), (wanted.hour, HOUR, _("an hour"))):
         said = say % {"plan": mine.name, "n": most, "window": window}
         limit(f"{what}-{seconds}", str(user.pk), times=most, seconds=seconds, say=said, count=times)
+
+
+# --- what a smaller plan leaves -------------------------------------------------------------------------------
+
+_resting: list[Callable[[User], tuple[int, int]]] = []
+
+
+def register_resting(count: Callable[[User], tuple[int, int]]) -> None:
+    """Called in an app's `ready()`: how many things of a person are read-only, and how many there are."""
+    _resting.append(count)
+
+
+def standing(user: User) -> PlanLimit | None:
+    """What the plan does not hold any more, told on the page of credits; None where it holds everything."""
+    resting, owned = (sum(figures) for figures in zip(*(count(user) for count in _resting), strict=True))
+    if not resting:
+        return None
+    say = ngettext(
+        "%(n)d style is read-only until your plan holds it. Nothing was deleted: it can be looked at and exported.",
+        "%(n)d styles are read-only until your plan holds them. Nothing was deleted: they can be looked at and "
+        "exported.",
+        resting,
+    ) % {"n": resting}
+    said = " ".join(part for part in (_ended(user), say) if part)
+    return _limit(said, "plan_read_only", lambda plan: plan.max_styles is None or plan.max_styles >= owned)
+
+
+def _ended(user: User) -> str:
+    """Which plan ended, and when, where that is known."""
+    entitlement = Entitlement.objects.filter(user=user).first()
+    if entitlement is None or entitlement.status in plans.PAID_STATUSES or entitlement.subscribed not in plans.PLANS:
+        return ""
+    name, ended = plans.PLANS[entitlement.subscribed].name, entitlement.ends_at
+    if ended is None or ended > timezone.now():
+        return _("%(plan)s has ended.") % {"plan": name}
+    return _("%(plan)s ended on %(day)s.") % {"plan": name, "day": date_format(ended, "j F Y")}
 
 
 # --- the way up -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Collection
 from typing import Any, cast
 
 from django.http import HttpRequest
@@ -43,7 +44,10 @@ class StyleChange(Schema):
 
 
 class StyleOut(Schema):
-    """`cover_url` opens without a token and ends after some minutes; `active_version` is null before the first."""
+    """`cover_url` opens without a token and ends after some minutes; `active_version` is null before the first.
+
+    `read_only`: beyond the styles that your plan holds; it can be looked at, exported and deleted.
+    """
 
     id: uuid.UUID
     name: str
@@ -56,6 +60,7 @@ class StyleOut(Schema):
     active_version: int | None
     declaration: str | None
     sample: bool
+    read_only: bool
     created_at: datetime.datetime
 
 
@@ -113,7 +118,8 @@ class ImagesTaken(Schema):
     style: StyleOut
 
 
-def style_out(request: HttpRequest, style: Style) -> StyleOut:
+def style_out(request: HttpRequest, style: Style, *, resting: Collection[int] | None = None) -> StyleOut:
+    """`resting`: the keys of the read-only ones, where a list knows them."""
     cover = queries.cover(style)
     declaration = queries.current_declaration(style)
     return StyleOut(
@@ -128,6 +134,7 @@ def style_out(request: HttpRequest, style: Style) -> StyleOut:
         active_version=style.active_adapter.number if style.active_adapter else None,
         declaration=declaration.choice if declaration else None,
         sample=style.is_sample,
+        read_only=queries.is_read_only(style) if resting is None else style.pk in resting,
         created_at=style.created_at,
     )
 
@@ -165,7 +172,9 @@ def _reference(request: HttpRequest, style_id: uuid.UUID, image_id: uuid.UUID) -
 @router.get("/styles", response=StylePage, summary="Your styles, newest first")
 def list_styles(request: HttpRequest, cursor: str = "", limit: int = PAGE) -> dict[str, Any]:
     page = page_of(Style.objects.owned_by(_user(request)).for_cards(), cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
-    return {"items": [style_out(request, style) for style in page.items], "next": page.next or None}
+    resting = queries.read_only_ids(_user(request))
+    items = [style_out(request, style, resting=resting) for style in page.items]
+    return {"items": items, "next": page.next or None}
 
 
 @router.post("/styles", response={201: StyleOut}, summary="A new, empty style")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.models import User
 from config.kit import media
 from styles import queries
 from styles.actions import Accepted, Refused
@@ -29,8 +31,10 @@ _STATUS = {
 }
 
 
-def status_badge(style: Style) -> dict[str, str]:
+def status_badge(style: Style, *, read_only: bool = False) -> dict[str, str]:
     """`kind` and `say` for ui/badge.html."""
+    if read_only:
+        return {"kind": "locked", "say": _("read-only")}
     say = {
         Style.Status.DRAFT: _("collecting works"),
         Style.Status.READY: _("ready to train"),
@@ -41,7 +45,13 @@ def status_badge(style: Style) -> dict[str, str]:
     return {"kind": _STATUS[Style.Status(style.status)], "say": say}
 
 
-def style_card(style: Style, *, pictures: int | None = None) -> SafeString:
+def style_cards(user: User, styles: Iterable[Style]) -> list[SafeString]:
+    """A person's styles; those beyond their plan are marked."""
+    resting = queries.read_only_ids(user)
+    return [style_card(style, read_only=style.pk in resting) for style in styles]
+
+
+def style_card(style: Style, *, pictures: int | None = None, read_only: bool = False) -> SafeString:
     """A style as its four-picture cover; `pictures` made with it, where the page knows."""
     works = queries.works_count(style)
     facts = [ngettext("%(n)d work", "%(n)d works", works) % {"n": works}]
@@ -51,7 +61,7 @@ def style_card(style: Style, *, pictures: int | None = None) -> SafeString:
         facts.append(ngettext("%(n)d picture", "%(n)d pictures", pictures) % {"n": pictures})
     if style.is_sample:
         facts.append(_("sample"))
-    badge = status_badge(style)
+    badge = status_badge(style, read_only=read_only)
     context: dict[str, Any] = {
         "style": style,
         "covers": [media.signed_url(reference.thumb_key) for reference in queries.cover(style)],
@@ -94,7 +104,13 @@ def tally(style: Style) -> SafeString:
     """The figures above the sheet, swapped wherever they stand."""
     return render_to_string(
         "styles/_tally.html",
-        tally_context(style) | {"style": style, "badge": status_badge(style), "oob": True, "show": "all"},
+        tally_context(style)
+        | {
+            "style": style,
+            "badge": status_badge(style, read_only=queries.is_read_only(style)),
+            "oob": True,
+            "show": "all",
+        },
     )
 
 

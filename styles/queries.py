@@ -74,6 +74,11 @@ def read_only_ids(user: User) -> frozenset[int]:
     return frozenset(counted(user).order_by("-used_at", "-pk").values_list("pk", flat=True)[most:])
 
 
+def resting(user: User) -> tuple[int, int]:
+    """How many styles are read-only, of how many."""
+    return len(read_only_ids(user)), counted(user).count()
+
+
 def is_read_only(style: Style) -> bool:
     return style.pk in read_only_ids(style.owner)
 

@@ -39,11 +39,25 @@ def may_have_another(owner: User) -> None:
     allowance.allow_another_style(owner, owned=queries.counted(owner).count())
 
 
+def no_room(owner: User) -> Refusal | None:
+    """The same, told before anything is brought."""
+    try:
+        may_have_another(owner)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
 def may_work_with(style: Style) -> None:
     """Raises `PlanLimit` where the style is read-only: beyond those that its owner's plan keeps in use."""
     if queries.is_read_only(style):
-        owned = queries.counted(style.owner).count()
-        raise allowance.style_is_read_only(style.owner, name=style.name, owned=owned)
+        raise read_only(style)
+
+
+def read_only(style: Style) -> allowance.PlanLimit:
+    """What is said of a read-only style."""
+    owned = queries.counted(style.owner).count()
+    return allowance.style_is_read_only(style.owner, name=style.name, owned=owned)
 
 
 def ready_to_train(style: Style, *, purpose: str | None = None) -> None:

@@ -77,7 +77,7 @@ def tally_context(style: Style) -> dict[str, Any]:
 def report_context(style: Style) -> dict[str, Any]:
     report = dataset_report(style)
     declaration = queries.current_declaration(style)
-    hindrance = ""
+    hindrance, read_only = "", queries.is_read_only(style)
     try:
         rules.may_work_with(style)
         rules.ready_to_train(style)
@@ -91,6 +91,7 @@ def report_context(style: Style) -> dict[str, Any]:
         "report": report,
         "sizes": sorted(sizes.items()),
         "hindrance": hindrance,
+        "read_only": read_only,
         "declaration": declaration,
         "declared": DECLARATIONS[declaration.text_version][declaration.choice] if declaration else "",
         "wordings": list(DECLARATIONS[declaration_version(style)].items()),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("<uuid:style_id>/change/", views.change, name="change"),
     path("<uuid:style_id>/delete/", views.delete, name="delete"),
     path("<uuid:style_id>/restore/", views.restore, name="restore"),
+    path("<uuid:style_id>/use/", views.use_instead, name="use_instead"),
     path("<uuid:style_id>/declare/", views.declare, name="declare"),
     path("<uuid:style_id>/consent/", views.consent, name="consent"),
     path("<uuid:style_id>/consent/revoke/", views.revoke_consent, name="revoke_consent"),

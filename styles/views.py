@@ -62,7 +62,7 @@ def style_list(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "page": shown,
-        "cards": [fragments.style_card(style) for style in shown],
+        "cards": fragments.style_cards(user, shown),
         "deleted": queries.restorable(user),
         "just_deleted": request.GET.get("deleted", ""),
         "kept_days": STYLE_KEPT.days,
@@ -77,7 +77,10 @@ def new_style(request: HttpRequest) -> HttpResponse:
     if kind not in actions.MAKEABLE:
         kind = "art"
     mistake: Refusal | None = None
-    if request.method == "POST":
+    full: Refusal | None = None
+    if request.method == "GET":
+        full = rules.no_room(_user(request))
+    else:
         try:
             style = actions.create_style(owner=_user(request), name=request.POST.get("name", ""), kind=kind)
         except Refusal as refusal:
@@ -92,6 +95,7 @@ def new_style(request: HttpRequest) -> HttpResponse:
         "most": rules.MAX_REFERENCES(kind),
         "name": request.POST.get("name", ""),
         "mistake": mistake,
+        "full": full,
     }
     return render(request, "styles/style_new.html", context, status=mistake.status if mistake else 200)
 
@@ -155,6 +159,18 @@ def delete(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
 def restore(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
     style = actions.restore_style(style=_any_style(request, style_id), actor=_user(request))
     messages.success(request, _("%(name)s is back.") % {"name": style.name})
+    return _to(style)
+
+
+@login_required
+@require_POST
+def use_instead(request: HttpRequest, style_id: uuid.UUID) -> HttpResponse:
+    """Work with a read-only style, and let another one rest for it."""
+    style = _style(request, style_id)
+    resting = actions.use_instead(style=style)
+    if resting:
+        values = {"name": style.name, "other": resting.name}
+        messages.success(request, _("%(name)s is in use now. %(other)s is read-only instead.") % values)
     return _to(style)
 
 

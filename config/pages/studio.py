@@ -12,8 +12,9 @@ from billing.allowance import styles_in_use
 from gallery.fragments import tile
 from gallery.models import Artwork
 from gpu.fragments import job_list
-from styles.fragments import style_card
+from styles.fragments import style_cards
 from styles.models import Style
+from styles.queries import counted
 
 LATEST = 18  # three rows of a wall on a wide screen
 
@@ -30,8 +31,9 @@ def studio(request: HttpRequest) -> HttpResponse:
         "pages/studio.html",
         {
             "jobs": job_list(user),
-            "styles": [style_card(style) for style in styles],
+            "styles": style_cards(user, styles),
             "styles_limit": styles_in_use(user),
+            "styles_counted": counted(user).count(),
             "pictures": [tile(artwork) for artwork in pictures],
         },
     )
