@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import AuditEntry, User
+from accounts import audit, outbox
+from accounts.models import AuditEntry, Outbox, User
 from accounts.tokens import create_token, token_of
 from billing import ledger
-from billing.models import CreditAccount, CreditTransaction, Entitlement
+from billing.models import (
+    CreditAccount,
+    CreditGrant,
+    CreditTransaction,
+    Entitlement,
+    Purchase,
+    StripeCustomer,
+    StripeEvent,
+)
 from tests.builders import make_user, staff_client
 
 pytestmark = pytest.mark.django_db
@@ -164,11 +177,130 @@ def test_only_who_has_every_power_gives_powers(client: Client, artist: User) -> 
     assert (helper.name, helper.is_superuser) == ("Changed", False)
 
 
-def test_staff_set_a_plan_and_the_trail_says_so(client: Client, staff: User, artist: User) -> None:
-    fields = {"user": str(artist.pk), "plan": "pro", "renews_at_0": "", "renews_at_1": ""}
-    client.post("/admin/billing/entitlement/add/", fields)
+def ask(client: Client, address: str, **fields: object) -> int:
+    """Send a dialog of the admin."""
+    return client.post(address, {"_form_submitted": "True", **fields}).status_code
+
+
+def test_staff_give_a_plan_and_take_it_back_and_the_trail_says_so(client: Client, staff: User, artist: User) -> None:
+    address = f"/admin/accounts/user/{artist.pk}/give_plan/"
+    ask(client, address, plan="pro", reason="")
+    assert not Entitlement.objects.filter(user=artist).exists()
+    ask(client, address, plan="pro", reason="A grant for the arts")
     assert Entitlement.objects.get(user=artist).plan == "pro"
-    assert AuditEntry.objects.get(verb="plan.set").detail == {"plan": "pro"}
+    trail = AuditEntry.objects.get(verb="plan.give")
+    assert (trail.actor, trail.detail["reason"]) == (staff, "A grant for the arts")
+    ask(client, address, plan="none", reason="It is over")
+    assert Entitlement.objects.get(user=artist).plan == "free"
+
+
+def test_an_entitlement_is_written_by_nobody_s_hand(client: Client, staff: User, artist: User) -> None:
+    row = Entitlement.objects.create(user=artist, plan="pro")
+    assert client.get("/admin/billing/entitlement/add/").status_code == 403
+    assert client.post(f"/admin/billing/entitlement/{row.pk}/change/", {"plan": "enterprise"}).status_code == 403
+    row.refresh_from_db()
+    assert row.plan == "pro"
+
+
+def test_staff_grant_credits_once_a_dialog_with_a_life_and_their_name(
+    client: Client, staff: User, artist: User
+) -> None:
+    address, key = f"/admin/accounts/user/{artist.pk}/grant_credits/", str(uuid.uuid4())
+    for _ in range(2):
+        assert ask(client, address, amount="30", days="10", say="For the report", key=key) == 200
+    granted = CreditGrant.objects.get(source_ref=f"staff:{key}")
+    assert (granted.amount, granted.say) == (30, "For the report")
+    assert granted.expires_at is not None
+    assert timedelta(days=9) < granted.expires_at - timezone.now() < timedelta(days=10)
+    assert ledger.account_of(artist).available == 80
+    trail = AuditEntry.objects.get(verb="credits.grant")
+    assert (trail.actor, trail.detail["amount"]) == (staff, 30)
+
+
+@pytest.mark.parametrize("fields", [{"amount": "0"}, {"amount": "-5"}, {"say": ""}, {"days": "0"}, {"key": "x"}])
+def test_a_grant_that_cannot_be_changes_nothing(
+    client: Client, staff: User, artist: User, fields: dict[str, str]
+) -> None:
+    body: dict[str, object] = {"amount": "30", "days": "", "say": "Why", "key": str(uuid.uuid4()), **fields}
+    ask(client, f"/admin/accounts/user/{artist.pk}/grant_credits/", **body)
+    assert ledger.account_of(artist).available == 50
+
+
+def test_staff_without_the_permission_give_nothing(client: Client, artist: User) -> None:
+    helper = make_user(is_staff=True)
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    staff_client(helper, client=client)
+    person = f"/admin/accounts/user/{artist.pk}"
+    assert ask(client, f"{person}/give_plan/", plan="pro", reason="Why not") == 403
+    assert ask(client, f"{person}/grant_credits/", amount="30", say="x", key=str(uuid.uuid4())) == 403
+    assert ledger.account_of(artist).available == 50
+
+
+def test_a_person_s_page_says_all_that_staff_are_asked(client: Client, staff: User, artist: User) -> None:
+    Entitlement.objects.create(user=artist, plan="pro", given="pro")
+    EmailAddress.objects.create(user=artist, email="other@example.com", verified=True)
+    SocialAccount.objects.create(user=artist, provider="google", uid="1")
+    audit.record(actor=staff, verb="account.unban", target_kind="user", target=artist.public_id)
+    html = client.get(f"/admin/accounts/user/{artist.pk}/change/").content.decode()
+    for said in ("pro (given pro)", "other@example.com", "google", "Account let in again", "staff@example.com"):
+        assert said in html, said
+    row = client.get("/admin/accounts/user/", {"q": "other@example.com"}).content.decode()
+    assert "ines@example.com" in row
+
+
+def test_no_list_shows_what_opens_an_account_or_stripe(client: Client, staff: User) -> None:
+    shown = {f"{m._meta.app_label}.{m.__name__}" for m in admin.site._registry}
+    leaking = {"djstripe.APIKey", "djstripe.WebhookEndpoint", "djstripe.WebhookEventTrigger", "socialaccount.SocialApp"}
+    leaking |= {"socialaccount.SocialToken", "mfa.Authenticator", "usersessions.UserSession", "account.EmailAddress"}
+    assert shown & leaking == set()
+
+
+def test_the_mirror_of_stripe_can_be_read_and_not_written(client: Client, staff: User) -> None:
+    mirrored = [m._meta.model_name for m in admin.site._registry if m._meta.app_label == "djstripe"]
+    assert "invoice" in mirrored
+    for name in mirrored:
+        assert client.get(f"/admin/djstripe/{name}/", {"q": "x"}).status_code == 200, name
+        assert client.get(f"/admin/djstripe/{name}/add/").status_code == 403, name
+
+
+def test_a_stripe_event_shows_its_raw_body(client: Client, staff: User) -> None:
+    event = StripeEvent.objects.create(
+        event="evt_1",
+        kind="invoice.paid",
+        customer="cus_1",
+        livemode=False,
+        body='{"id":"evt_1","x":"<b>"}',
+        created_at=timezone.now(),
+    )
+    html = client.get(f"/admin/billing/stripeevent/{event.pk}/change/").content.decode()
+    assert "&quot;id&quot;: &quot;evt_1&quot;" in html
+    assert "<b>" not in html.split("<pre>")[1].split("</pre>")[0]
+
+
+def test_without_a_key_there_is_nobody_to_settle_with(client: Client, staff: User, artist: User) -> None:
+    row = StripeCustomer.objects.create(user=artist, customer="cus_1", livemode=False)
+    body = {"action": "settle_now", "_selected_action": [row.pk]}
+    html = client.post("/admin/billing/stripecustomer/", body, follow=True).content.decode()
+    assert "No Stripe key is set here" in html
+    row.refresh_from_db()
+    assert row.settled_at is None
+
+
+def test_a_link_to_checkout_is_shown_to_nobody(client: Client, staff: User, artist: User) -> None:
+    row = Purchase.objects.create(
+        user=artist, kind="pack", lookup_key="pack_50", session_url="https://pay.example/secret"
+    )
+    assert "pay.example" not in client.get(f"/admin/billing/purchase/{row.pk}/change/").content.decode()
+
+
+def test_what_was_given_up_can_be_tried_again_and_its_words_stay_unseen(client: Client, staff: User) -> None:
+    stuck = Outbox.objects.create(kind="mail", key="1", payload={"body": "a secret"}, attempts=outbox.MAX_ATTEMPTS)
+    html = client.get("/admin/accounts/outbox/", {"given_up": "yes"}).content.decode()
+    assert "given up" in html
+    assert "a secret" not in client.get(f"/admin/accounts/outbox/{stuck.pk}/change/").content.decode()
+    client.post("/admin/accounts/outbox/", {"action": "try_again", "_selected_action": [stuck.pk]})
+    stuck.refresh_from_db()
+    assert stuck.attempts == 0
 
 
 def test_staff_without_the_permission_cannot_ban(client: Client, artist: User) -> None:

@@ -15,9 +15,8 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
-from accounts import audit
 from accounts.admin import ReadOnly, back_to, person_link
 from accounts.models import User
 from billing import ledger
@@ -27,10 +26,8 @@ from billing.models import (
     CreditGrant,
     CreditHold,
     CreditTransaction,
-    Entitlement,
     HoldSlice,
 )
-from billing.plans import PLANS
 
 MOST = 100_000  # a slip of the finger, not a correction
 
@@ -166,30 +163,3 @@ class HoldSliceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("hold", "grant", "amount")
     search_fields = ("hold__key", "grant__source_ref")
     list_select_related = ("hold", "grant")
-
-
-@admin.register(Entitlement)
-class EntitlementAdmin(ModelAdmin):  # type: ignore[misc]
-    """The one row here that staff may write: it moves no credits."""
-
-    list_display = ("person", "plan", "renews_at", "updated_at")
-    list_filter = ("plan", "renews_at")
-    search_fields = ("user__email", "user__handle")
-    list_select_related = ("user",)
-    autocomplete_fields = ("user",)
-
-    @admin.display(ordering="user__email")
-    def person(self, entitlement: Entitlement) -> SafeString:
-        return person_link(entitlement.user)
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "plan":
-            choices = [(plan.slug, plan.name) for plan in PLANS.values()]
-            return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        assert isinstance(request.user, User)
-        detail = {"plan": obj.plan}
-        audit.record(actor=request.user, verb="plan.set", target_kind="user", target=obj.user.public_id, detail=detail)

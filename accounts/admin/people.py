@@ -1,13 +1,19 @@
-"""People, their tokens and the trail, for staff."""
+"""People: who they are, how they come in, what was done to their account, and shutting one out."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -20,37 +26,21 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import actions
-from accounts.models import ApiToken, AuditEntry, IdempotencyKey, Profile, SignInLink, User
-from accounts.tokens import revoke_token
+from accounts.admin.kit import ReadOnly, back_to
+from accounts.audit import trail_of, words
+from accounts.models import ApiToken, AuditEntry, Profile, User
 from config.kit.errors import Refusal
 
 # lists of other rooms that find their rows by a person's email
 LISTS_OF_A_PERSON = ("billing.creditaccount", "gpu.job", "styles.style", "gallery.artwork")
+TRAIL_SHOWN = 30
 
+# The sign-in's own lists would show session keys and tokens, and let staff take over an account by an address that
+# they call proven. What staff need of them is on the page of the person.
+for of_the_sign_in in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
+    if admin.site.is_registered(of_the_sign_in):
+        admin.site.unregister(of_the_sign_in)
 admin.site.unregister(Group)
-
-
-class ReadOnly:
-    """Rows that have their one writer elsewhere: nothing is added, changed or deleted by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-def person_link(user: User) -> SafeString:
-    """A person's page in the admin."""
-    return format_html('<a href="{}">{}</a>', reverse("admin:accounts_user_change", args=[user.pk]), user.email)
-
-
-def back_to(view: str, key: int) -> HttpResponse:
-    """The answer to a dialog: the page behind it, loaded anew."""
-    return HttpResponse(headers={"HX-Redirect": reverse(view, args=[key])})
 
 
 class BanForm(BaseDialogForm):  # type: ignore[misc]
@@ -73,26 +63,35 @@ class TokenInline(ReadOnly, TabularInline):  # type: ignore[misc]
     extra = 0
 
 
+class AddressInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    model = EmailAddress
+    fields = readonly_fields = ("email", "verified", "primary")
+    extra = 0
+
+
 @admin.register(User)
 class UserAdmin(ModelAdmin):  # type: ignore[misc]
     """Accounts are made on the sign-up page or in the terminal, and never deleted: the ledger needs its owners."""
 
-    list_display = ("email", "name", "handle", "state", "is_staff", "date_joined", "last_login", "elsewhere")
+    list_display = ("email", "name", "handle", "state", "ways_in", "is_staff", "date_joined", "last_seen", "elsewhere")
     list_filter = ("state", "is_staff", "is_superuser", "date_joined", "last_login")
-    search_fields = ("email", "name", "handle", "public_id")
-    search_help_text = "An email, a name, a handle or an id"
+    search_fields = ("email", "name", "handle", "public_id", "emailaddress__email")
+    search_help_text = "An email (former ones and others of theirs, too), a name, a handle or an id"
     ordering = ("-date_joined",)
     date_hierarchy = "date_joined"
     filter_horizontal = ("groups", "user_permissions")
-    inlines = (ProfileInline, TokenInline)
+    inlines = (ProfileInline, AddressInline, TokenInline)
     actions_detail = ("ban", "unban")
-    fieldsets = (
-        (None, {"fields": ("email", "name", "handle", "public_id", "state", "elsewhere")}),
-        ("Dates", {"fields": ("date_joined", "last_login")}),
+    fieldsets: tuple[Any, ...] = (
+        (None, {"fields": ("email", "name", "handle", "public_id", "state", "ways_in", "elsewhere")}),
+        ("Dates", {"fields": ("date_joined", "last_login", "last_seen")}),
         ("Staff", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("What was done to the account", {"fields": ("trail",)}),
     )
     # the address is proven by mail and the state moved by actions, which also write the trail
-    always_fixed = ("email", "public_id", "state", "date_joined", "last_login", "elsewhere")
+    always_fixed: tuple[str, ...] = (
+        *("email", "public_id", "state", "ways_in", "date_joined", "last_login", "last_seen", "elsewhere", "trail"),
+    )
     powers = ("is_staff", "is_superuser", "groups", "user_permissions")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -108,6 +107,44 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         """Only who has every power may give powers."""
         own = request.user
         return self.always_fixed if isinstance(own, User) and own.is_superuser else self.always_fixed + self.powers
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        people: QuerySet[User] = super().get_queryset(request)
+        in_browser = UserSession.objects.filter(user=OuterRef("pk")).order_by("-last_seen_at").values("last_seen_at")
+        by_program = ApiToken.objects.filter(user=OuterRef("pk")).order_by("-last_used_at").values("last_used_at")
+        return people.prefetch_related("socialaccount_set", "authenticator_set").annotate(
+            seen=Greatest("last_login", Subquery(in_browser[:1]), Subquery(by_program[:1]))
+        )
+
+    @admin.display(description="last seen", ordering="seen")
+    def last_seen(self, user: User) -> datetime | None:
+        """In a browser or by a program of theirs."""
+        return getattr(user, "seen", None)
+
+    @admin.display(description="signs in by")
+    def ways_in(self, user: User) -> str:
+        """Password, providers, and the second steps."""
+        ways = ["password"] if user.has_usable_password() else []
+        ways += [account.provider for account in user.socialaccount_set.all()]
+        steps = {one.get_type_display().lower() for one in user.authenticator_set.all()}
+        return " · ".join(ways + sorted(steps)) or "nothing yet"
+
+    @admin.display(description="the newest lines")
+    def trail(self, user: User) -> SafeString:
+        lines = format_html_join(
+            "",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            (
+                (
+                    f"{entry.at:%d %b %Y %H:%M}",
+                    words().get(entry.verb, entry.verb),
+                    entry.actor or "the house",
+                    _told(entry),
+                )
+                for entry in trail_of(user)[:TRAIL_SHOWN]
+            ),
+        )
+        return format_html('<table class="trail">{}</table>', lines) if lines else format_html("nothing yet")
 
     @admin.display(description="Their")
     def elsewhere(self, user: User) -> SafeString:
@@ -160,74 +197,12 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         return back_to("admin:accounts_user_change", user.pk)
 
 
+def _told(entry: AuditEntry) -> str:
+    """The details of a deed in one line."""
+    return ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
+
+
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ("name",)
     filter_horizontal = ("permissions",)
-
-
-@admin.register(Profile)
-class ProfileAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("person", "about", "theme")
-    list_filter = ("theme",)
-    search_fields = ("user__email", "user__handle", "about")
-    list_select_related = ("user",)
-
-    @admin.display(ordering="user__email")
-    def person(self, profile: Profile) -> SafeString:
-        return person_link(profile.user)
-
-
-@admin.register(ApiToken)
-class ApiTokenAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("name", "prefix", "person", "created_at", "last_used_at", "revoked_at")
-    list_filter = ("created_at", "last_used_at", "revoked_at")
-    search_fields = ("name", "prefix", "public_id", "user__email")
-    list_select_related = ("user",)
-    exclude = ("hash",)
-    actions = ("revoke",)
-
-    @admin.display(ordering="user__email")
-    def person(self, token: ApiToken) -> SafeString:
-        return person_link(token.user)
-
-    @admin.action(description="Revoke (it opens nothing any more)", permissions=("revoke",))
-    def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
-        assert isinstance(request.user, User)
-        for token in tokens:
-            revoke_token(token=token, actor=request.user)
-        messages.success(request, f"{len(tokens)} revoked.")
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_apitoken")
-
-
-@admin.register(SignInLink)
-class SignInLinkAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("person", "created_at", "expires_at", "used_at")
-    list_filter = ("created_at", "used_at")
-    search_fields = ("user__email",)
-    list_select_related = ("user",)
-    exclude = ("hash",)
-
-    @admin.display(ordering="user__email")
-    def person(self, link: SignInLink) -> SafeString:
-        return person_link(link.user)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("at", "verb", "target_kind", "target", "actor")
-    list_filter = ("verb", "target_kind", "at")
-    search_fields = ("target", "verb", "actor__email")
-    list_select_related = ("actor",)
-    date_hierarchy = "at"
-    ordering = ("-pk",)
-
-
-@admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ("key", "user", "status", "created_at")
-    list_filter = ("status", "created_at")
-    search_fields = ("key", "user__email")
-    list_select_related = ("user",)
