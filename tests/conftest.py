@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
+from tests.fakes.stripe import stripe_double as stripe_double
+
 # these folders' tests touch neither database nor Redis
 _WITHOUT_SERVERS = ("architecture", "bench", "engine", "stack", "static")
 

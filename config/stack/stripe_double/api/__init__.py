@@ -1,0 +1,1 @@
+"""The REST API: one function an address, found by `router`."""
