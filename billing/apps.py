@@ -8,15 +8,23 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from accounts import notifications, usage
+        from celery.schedules import crontab
+
+        from accounts import audit, notifications, usage
         from accounts.signals import email_verified
         from billing.audit import DRIFT
+        from billing.deeds import WORDS
         from billing.notices import KINDS
         from billing.queries import spent
         from billing.welcome import give_free_credits
 
+        audit.register(WORDS)
         notifications.register(*KINDS, DRIFT)
         email_verified.connect(give_free_credits, dispatch_uid="billing.free_credits")
         usage.register("credits_spent", spent)
+        payments = {"sweep": 60.0, "reconcile": crontab(hour=3, minute=40)}
+        for chore, schedule in payments.items():
+            task = f"billing.payments.tasks.{chore}"
+            settings.CELERY_BEAT_SCHEDULE[f"billing.payments.{chore}"] = {"task": task, "schedule": schedule}
         for chore in ("expire", "time_out_holds", "audit"):
             settings.CELERY_BEAT_SCHEDULE[f"billing.{chore}"] = {"task": f"billing.tasks.{chore}", "schedule": HOUR}

@@ -14,6 +14,7 @@ from ninja.parser import Parser
 from accounts.api import TokenAuth
 from accounts.api import router as accounts_router
 from billing.api import router as billing_router
+from billing.payments.api import router as payments_router
 from config.kit.errors import Refusal, TooMany, WayUp
 from gallery.api import router as gallery_router
 from generation.api import router as generation_router
@@ -44,6 +45,7 @@ api = NinjaAPI(
 for _router in (
     accounts_router,
     billing_router,
+    payments_router,
     gpu_router,
     styles_router,
     gallery_router,

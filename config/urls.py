@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from billing.payments.webhook import webhook
 from billing.views.pricing import pricing
 from config.api import api
 from config.kit import media
@@ -20,6 +21,7 @@ urlpatterns = [
     path("gallery/", include("gallery.urls")),
     path("credits/", include("billing.urls")),
     path("pricing/", pricing, name="pricing"),
+    path("stripe/webhook/", webhook, name="stripe_webhook"),
     path("jobs/", include("gpu.urls")),
     path("media/<path:key>", media.serve, name="media"),
     path("mail/", mail.mailbox, name="mail"),

@@ -12,6 +12,7 @@ from accounts import avatars, bell
 from accounts.models import Profile, User
 from billing.allowance import allowance_of
 from billing.models import CreditAccount
+from billing.payments.showing import overdue
 from gpu.fragments import running_facts
 
 
@@ -34,6 +35,7 @@ def _shell_of(user: User) -> dict[str, Any]:
         "avatar_url": avatars.url_of(profile),
         "available": available(user),
         "running": running_facts(user),
+        "overdue": settings.BILLING and overdue(user),
         "bell": bell.facts(user),
     }
 

@@ -323,6 +323,7 @@ STRIPE_SECRET_KEY: str = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
 if env.str("STRIPE_API_HOST", default=""):  # read by dj-stripe, too: only ever another than Stripe's own
     STRIPE_API_HOST: str = env.str("STRIPE_API_HOST")
+STRIPE_TAX: bool = env.bool("STRIPE_TAX", default=False)  # Stripe Tax counts and collects it at Checkout
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 # dj-stripe's own migrations take a minute of CPU on a fresh database; these are the same tables, made at once

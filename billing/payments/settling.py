@@ -1,0 +1,199 @@
+"""The one door: bring one customer's credits, plan and purchases in line with what Stripe says now.
+
+Webhook, return page, sweep and reconcile all end here. Everything happens in one transaction under the lock of the
+customer's row, and each effect has one key, so it may run twice, at once, late, or be killed in between.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models import User
+from billing import ledger, notices, plans
+from billing.models import (
+    CreditEntry,
+    CreditGrant,
+    CreditTransaction,
+    Entitlement,
+    Purchase,
+    StripeCustomer,
+    StripeEvent,
+)
+from billing.payments import entitling, granting
+from billing.payments.client import Found, id_of
+from billing.payments.fetching import Affairs, UnknownCustomer, fetch
+from billing.payments.granting import Incoming, Returned
+
+log = structlog.get_logger(__name__)
+
+LONGEST_ERROR = 300
+AGAIN_AFTER = timedelta(minutes=1)  # a settling failed
+
+
+def settle(customer: str, *, wait: bool = True) -> bool:
+    """Settle one customer (`cus_…`). False: nobody of ours, or, without `wait`, somebody else is just doing it."""
+    try:
+        return _settle(customer, wait=wait)
+    except UnknownCustomer as error:
+        log.error("stripe_customer_unknown", customer=customer)
+        StripeCustomer.objects.filter(customer=customer).update(
+            error=str(error)[:LONGEST_ERROR], settled_at=timezone.now()
+        )
+        return False
+
+
+def settle_or_note(customer: str) -> bool:
+    """The same where a failure must not end what is being done: it is noted, and the sweep tries again."""
+    try:
+        return settle(customer)
+    except Exception as error:  # one customer's trouble must not hold up the others
+        log.exception("settle_failed", customer=customer)
+        StripeCustomer.objects.filter(customer=customer).update(
+            error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR], asked_at=timezone.now() + AGAIN_AFTER
+        )
+        return False
+
+
+@transaction.atomic
+def _settle(customer: str, *, wait: bool) -> bool:
+    rows = StripeCustomer.objects.select_for_update(skip_locked=not wait, of=("self",), no_key=True)
+    owner = rows.select_related("user").filter(customer=customer).first()
+    if owner is None:
+        return False
+    now = timezone.now()
+    # only the news that were there before Stripe was asked are answered by what it says
+    news = list(StripeEvent.objects.filter(customer=customer, settled_at=None).values_list("pk", flat=True))
+    affairs = fetch(customer)
+    came = granting.incoming(affairs)
+    _bring_in(owner.user, came)
+    _take_back(granting.returned(affairs, came))
+    _entitle(owner.user, affairs, now)
+    _close_purchases(owner.user, affairs, now)
+    owner.settled_at, owner.error = now, _mirror(affairs, owner)
+    owner.save(update_fields=["settled_at", "error"])
+    StripeEvent.objects.filter(pk__in=news).update(settled_at=now, error="")
+    return True
+
+
+# --- credits --------------------------------------------------------------------------------------------------
+
+
+def _bring_in(user: User, came: list[Incoming]) -> None:
+    grants = CreditGrant.objects.filter(source_ref__in=[one.source_ref for one in came])
+    known = set(grants.values_list("source_ref", flat=True))
+    for one in came:
+        if one.source_ref in known:  # as the catalogue was then; it may have changed since
+            continue
+        if one.rollover is not None and one.expires_at is not None:
+            ledger.renew(
+                user=user,
+                amount=one.amount,
+                source_ref=one.source_ref,
+                say=one.say,
+                expires_at=one.expires_at,
+                rollover=one.rollover,
+            )
+        else:
+            ledger.grant(
+                user=user, amount=one.amount, source_ref=one.source_ref, say=one.say, expires_at=one.expires_at
+            )
+        notices.receipt(user=user, key=one.source_ref, title=one.title, body=one.body)
+
+
+def _take_back(backs: list[Returned]) -> None:
+    keys = [key for one in backs for key in (one.key, f"{one.key}:undone")]
+    done = set(CreditTransaction.objects.filter(key__in=keys).values_list("key", flat=True))
+    for one in backs:
+        if not one.undone and one.key not in done:
+            credits = one.of(CreditGrant.objects.get(source_ref=one.source_ref).amount)
+            ledger.revoke(source_ref=one.source_ref, amount=credits, key=one.key, say=one.say)
+        elif one.undone and one.key in done and f"{one.key}:undone" not in done:
+            _give_back(one)
+
+
+def _give_back(one: Returned) -> None:
+    house = CreditEntry.objects.filter(transaction__key=one.key, bucket=CreditEntry.Bucket.HOUSE)
+    taken: int = house.aggregate(sum=Sum("amount"))["sum"] or 0
+    if taken:
+        ledger.reinstate(source_ref=one.source_ref, amount=taken, key=f"{one.key}:undone", say=one.undone_say)
+
+
+# --- the plan -------------------------------------------------------------------------------------------------
+
+
+def _entitle(user: User, affairs: Affairs, now: datetime) -> None:
+    was = Entitlement.objects.filter(user=user).first() or Entitlement(user=user)
+    row, before = entitling.entitle(user, entitling.entitled(affairs.subscriptions, now))
+    plan = plans.PLANS.get(row.plan, plans.FREE)
+    turn = f"{row.subscription}:{row.plan}:{row.renews_at or row.ends_at}"
+    is_ending = row.ends_at is not None and row.status in plans.PAID_STATUSES
+    if row.plan != before:
+        notices.plan_changed(user=user, key=turn, plan=plan.name)
+    elif is_ending and row.ends_at != was.ends_at:
+        notices.plan_changed(user=user, key=f"{turn}:ends", plan=plan.name, until=row.ends_at)
+    if row.overdue_since is not None:
+        _tell_overdue(user, affairs, row)
+
+
+def _tell_overdue(user: User, affairs: Affairs, row: Entitlement) -> None:
+    """Once for each failed attempt, with how long it goes on."""
+    invoice = unpaid_invoice(affairs.invoices)
+    if invoice is None:
+        return
+    body = f"{granting.money(invoice['amount_remaining'], invoice['currency'])}."
+    notices.payment_failed(user=user, key=f"{invoice['id']}:{invoice.get('attempt_count', 0)}", body=body)
+
+
+def unpaid_invoice(invoices: list[Found]) -> Found | None:
+    """The newest one that was tried and is still to be paid."""
+    open_ones = [one for one in invoices if one["status"] in ("open", "uncollectible") and one.get("attempted")]
+    return max(open_ones, key=lambda one: (one["created"], one["id"]), default=None)
+
+
+# --- purchases ------------------------------------------------------------------------------------------------
+
+
+def _close_purchases(user: User, affairs: Affairs, now: datetime) -> None:
+    """What Checkout was opened for: paid, or never to be. Both are the end of it."""
+    open_ones = {str(one.public_id): one for one in Purchase.objects.filter(user=user, state=Purchase.State.OPEN)}
+    paid = {invoice["id"] for invoice in affairs.invoices if invoice["status"] == "paid"}
+    for session in affairs.sessions:
+        purchase = open_ones.get(session.get("client_reference_id") or "")
+        if purchase is None:
+            continue
+        invoice = id_of(session.get("invoice"))
+        if session["payment_status"] in granting.PAID and (not invoice or invoice in paid):
+            purchase.state = Purchase.State.PAID
+        elif session["status"] == "expired" or _has_failed(session, affairs):
+            purchase.state = Purchase.State.EXPIRED
+        else:
+            continue
+        purchase.session, purchase.settled_at = session["id"], now
+        purchase.save(update_fields=["state", "session", "settled_at"])
+
+
+def _has_failed(session: Found, affairs: Affairs) -> bool:
+    """A bank that takes days to answer said no: the session stays complete and unpaid."""
+    payment = id_of(session.get("payment_intent"))
+    if session["status"] != "complete" or session["payment_status"] in granting.PAID or not payment:
+        return False
+    tries = [one["status"] for one in affairs.charges if id_of(one.get("payment_intent")) == payment]
+    return bool(tries) and set(tries) == {"failed"}
+
+
+def _mirror(affairs: Affairs, owner: StripeCustomer) -> str:
+    """Last, and in a transaction of its own within: the money is right whatever becomes of its mirror."""
+    from billing.payments.mirror import mirror
+
+    try:
+        with transaction.atomic():
+            mirror(affairs, owner)
+    except Exception as error:  # the library's own troubles with an object must not stop the money
+        log.exception("mirror_failed", customer=owner.customer)
+        return f"mirror: {type(error).__name__}: {error}"[:LONGEST_ERROR]
+    return ""

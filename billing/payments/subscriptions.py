@@ -1,0 +1,154 @@
+"""Changing a subscription: at Stripe, and then settled, so that the page shows what is so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import stripe
+import structlog
+from django.utils.translation import gettext as _
+
+from accounts import audit
+from accounts.models import User
+from billing import plans
+from billing.models import StripeCustomer
+from billing.payments.checkout import close_visits, living, price_of
+from billing.payments.client import Found, PaymentsOff, asking, id_of, is_gone, is_on, stripe_client
+from billing.payments.entitling import plan_of_subscription
+from billing.payments.settling import settle_or_note
+from config.kit.errors import Conflict, Refusal
+
+log = structlog.get_logger(__name__)
+
+
+def cancel(*, user: User) -> None:
+    """It ends with the period that is paid. Until then it can be taken back."""
+    _set_end(user, ends=True)
+    _trail(user, "plan.cancel")
+
+
+def resume(*, user: User) -> None:
+    """Take the end back, and a smaller plan that was to come: it goes on as it is."""
+    _set_end(user, ends=False)
+    _trail(user, "plan.resume")
+
+
+def change(*, user: User, plan: str) -> None:
+    """A larger plan begins now, and the difference for the rest of the period is paid at once; a smaller one begins
+    with the next period. Where the difference cannot be paid nothing changes, and a `Refusal` says so."""
+    wanted = plans.PLANS.get(plan)
+    if wanted is None or wanted.is_free:
+        raise Refusal(_("There is no such plan to change to."), code="unknown_plan", field="plan")
+    with asking():
+        customer, subscription = _mine(user)
+        if subscription["status"] not in ("active", "trialing"):
+            say = _("The last payment is still open. Pay it first; then the plan can be changed.")
+            raise Conflict(say, code="payment_open")
+        mine = plans.PLANS.get(plan_of_subscription(subscription))
+        _release(subscription)
+        price = price_of(wanted.lookup_key)["id"]
+        if mine is not None and wanted.cents_a_month <= mine.cents_a_month:
+            _go_on(subscription)
+            if wanted.slug != mine.slug:
+                _later(subscription, price)
+        else:
+            _now(subscription, price)
+    settle_or_note(customer)  # it is done at Stripe; should this fail, the sweep makes it good
+    _trail(user, "plan.change", plan=wanted.slug)
+
+
+def stop_now(*, user: User, key: str) -> None:
+    """End every subscription at once and close every visit to Checkout: the account is being closed.
+
+    `key` names the closing: the same call again does nothing more. Without Stripe there is nothing to stop.
+    """
+    row = StripeCustomer.objects.filter(user=user).first()
+    if row is None or not is_on():
+        return
+    close_visits(user=user)
+    for subscription in living(row.customer):
+        _release(subscription)
+        options: Any = {"idempotency_key": f"stop:{key}:{subscription['id']}"}
+        try:
+            stripe_client().v1.subscriptions.cancel(subscription["id"], {}, options)
+        except stripe.InvalidRequestError as error:
+            if not is_gone(error):  # it has ended meanwhile
+                raise
+    settle_or_note(row.customer)
+
+
+def _mine(user: User) -> tuple[str, Found]:
+    """The customer and the subscription that is meant."""
+    if not is_on():
+        raise PaymentsOff
+    row = StripeCustomer.objects.filter(user=user).first()
+    found = [one for one in living(row.customer) if one["status"] != "incomplete"] if row else []
+    if row is None or not found:
+        raise Conflict(_("You have no subscription that could be changed."), code="not_subscribed")
+    order = list(plans.PLANS)
+    best = max(found, key=lambda one: order.index(plan_of_subscription(one) or plans.FREE.slug))
+    return row.customer, best
+
+
+def _set_end(user: User, *, ends: bool) -> None:
+    with asking():
+        customer, subscription = _mine(user)
+        _release(subscription)
+        if ends:
+            _update(subscription, {"cancel_at_period_end": True})
+        else:
+            _go_on(subscription)
+    settle_or_note(customer)  # it is done at Stripe; should this fail, the sweep makes it good
+
+
+def _go_on(subscription: Found) -> None:
+    if _without_end(subscription):
+        _update(subscription, _without_end(subscription))
+
+
+def _without_end(subscription: Found) -> dict[str, Any]:
+    """What takes back an end that was set, in either of the two ways in which Stripe notes one."""
+    if subscription.get("cancel_at_period_end"):
+        return {"cancel_at_period_end": False}
+    return {"cancel_at": ""} if subscription.get("cancel_at") else {}
+
+
+def _release(subscription: Found) -> None:
+    """A schedule holds the subscription: what it had in mind is given up."""
+    schedule = id_of(subscription.get("schedule"))
+    if schedule:
+        stripe_client().v1.subscription_schedules.release(schedule)
+
+
+def _now(subscription: Found, price: str) -> None:
+    item = subscription["items"]["data"][0]["id"]
+    # without the payment Stripe refuses and leaves everything as it was
+    rules = {"proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}
+    _update(subscription, {"items": [{"id": item, "price": price}], **rules, **_without_end(subscription)})
+
+
+def _later(subscription: Found, price: str) -> None:
+    """A schedule of two phases: as it is until the period ends, then the other price, then on its own again."""
+    schedules = stripe_client().v1.subscription_schedules
+    item = subscription["items"]["data"][0]
+    schedule = schedules.create({"from_subscription": subscription["id"]})
+    begins, ends = item["current_period_start"], item["current_period_end"]
+    phases: Any = [
+        {"items": [{"price": item["price"]["id"], "quantity": 1}], "start_date": begins, "end_date": ends},
+        {
+            "items": [{"price": price, "quantity": 1}],
+            "start_date": ends,
+            "duration": {"interval": "month", "interval_count": 1},
+            "proration_behavior": "none",
+        },
+    ]
+    schedules.update(schedule.id, {"end_behavior": "release", "phases": phases, "proration_behavior": "none"})
+
+
+def _update(subscription: Found, params: Any) -> None:
+    stripe_client().v1.subscriptions.update(subscription["id"], params)
+
+
+def _trail(user: User, verb: str, **detail: str) -> None:
+    audit.record(actor=user, verb=verb, target_kind="user", target=user.public_id, detail=detail)
+    log.info("subscription_changed", verb=verb, user=str(user.public_id))
