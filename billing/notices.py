@@ -6,43 +6,92 @@ from datetime import datetime
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
-from accounts.notifications import Kind, notify
+from accounts.notifications import Example, Facts, Kind, notify
+from billing.plans import PRICES
 
 LOW = 10  # credits: about one more training checkpoint, or ten pictures
 
 KINDS = (
-    Kind("billing.low", "Credits are running low", mail=True),
-    Kind("billing.receipt", "Receipts", mail=True, binding=True),
-    Kind("billing.failed", "A payment failed", mail=True, binding=True),
-    Kind("billing.plan", "Your plan changed", mail=True, binding=True),
+    Kind(
+        "billing.low",
+        gettext_lazy("Credits are running low"),
+        mail=True,
+        action=gettext_lazy("See plans and packs"),
+        example=Example(
+            title=gettext_lazy("7 credits are left."),
+            body=gettext_lazy("A picture costs 1, a training 10 for each checkpoint that you keep."),
+            url="/credits/pricing/",
+        ),
+    ),
+    Kind(
+        "billing.receipt",
+        gettext_lazy("Receipts"),
+        mail=True,
+        binding=True,
+        action=gettext_lazy("See your billing"),
+        example=Example(
+            title=gettext_lazy("Your receipt: Starter, $9.99"),
+            body=gettext_lazy("300 credits are in your account."),
+            url="/credits/billing/",
+            facts=(
+                (gettext_lazy("Plan"), "Starter"),
+                (gettext_lazy("Paid"), "$9.99"),
+                (gettext_lazy("Credits"), "300"),
+            ),
+        ),
+    ),
+    Kind(
+        "billing.failed",
+        gettext_lazy("A payment failed"),
+        mail=True,
+        binding=True,
+        action=gettext_lazy("Set it right"),
+        example=Example(
+            title=gettext_lazy("Your last payment did not go through."),
+            body=gettext_lazy("$9.99. It is tried again in the next days; until then your plan goes on."),
+            url="/credits/billing/",
+        ),
+    ),
+    Kind(
+        "billing.plan",
+        gettext_lazy("Your plan changed"),
+        mail=True,
+        binding=True,
+        action=gettext_lazy("See your plan"),
+        example=Example(title=gettext_lazy("Starter ends on 3 December 2026."), url="/credits/billing/"),
+    ),
 )
 
 
 def credits_low(*, user: User, available: int, last_grant: int) -> None:
     """Once for each time that credits came in: `last_grant` is the newest grant's key."""
     say = ngettext("%(n)d credit is left.", "%(n)d credits are left.", available) % {"n": available}
-    notify(user=user, kind="billing.low", key=f"low:{last_grant}", title=say, url=reverse("billing:credits"))
+    body = _("A picture costs %(picture)d, a training %(checkpoint)d for each checkpoint that you keep.") % PRICES
+    url = reverse("billing:pricing")
+    notify(user=user, kind="billing.low", key=f"low:{last_grant}", title=say, body=body, url=url)
 
 
-def receipt(*, user: User, key: str, title: str, body: str) -> None:
-    notify(
-        user=user, kind="billing.receipt", key=f"receipt:{key}", title=title, body=body, url=reverse("billing:credits")
-    )
+def receipt(*, user: User, key: str, title: str, body: str, facts: Facts = ()) -> None:
+    """Money came in. `facts` are the lines of the receipt: label and figure."""
+    url = reverse("billing:billing")
+    notify(user=user, kind="billing.receipt", key=f"receipt:{key}", title=title, body=body, url=url, facts=facts)
 
 
 def payment_failed(*, user: User, key: str, body: str) -> None:
+    """Once for each attempt that failed; `body` says how much it was about and how it goes on."""
     title = _("Your last payment did not go through.")
-    notify(
-        user=user, kind="billing.failed", key=f"failed:{key}", title=title, body=body, url=reverse("billing:credits")
-    )
+    url = reverse("billing:billing")
+    notify(user=user, kind="billing.failed", key=f"failed:{key}", title=title, body=body, url=url)
 
 
 def plan_changed(*, user: User, key: str, plan: str, until: datetime | None = None) -> None:
     """`until`: the plan is cancelled and ends then."""
     title = _("You are on the plan %(plan)s.") % {"plan": plan}
+    body = ""
     if until is not None:
         title = _("%(plan)s ends on %(day)s.") % {"plan": plan, "day": f"{until:%-d %B %Y}"}
-    notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, url=reverse("billing:credits"))
+        body = _("Until then nothing changes. Your styles and pictures stay; you can take it back at any time.")
+    notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, body=body, url=reverse("billing:billing"))

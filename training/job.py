@@ -15,7 +15,7 @@ from gpu.engine import contract
 from gpu.kinds import JobKind, Receipt
 from gpu.models import Job
 from styles import actions as style_actions
-from training import encodings
+from training import encodings, notices
 from training.actions import KIND, discard_files
 from training.models import Checkpoint, Metric, Run, Sample, Snapshot
 from training.snapshots import step_of
@@ -200,6 +200,7 @@ def on_success(job: Job, done: contract.Done) -> int:
     if not kept:
         # stopped before there was anything to keep: nothing is paid
         style_actions.fail_adapter(adapter=run.adapter, cancelled=True)
+        notices.succeeded(run, job, checkpoints=0, cost=0)
         return 0
     best = next((checkpoint for checkpoint in kept if checkpoint.finalist == 1), kept[-1])
     Checkpoint.objects.filter(pk=best.pk).update(picked=True)
@@ -211,7 +212,9 @@ def on_success(job: Job, done: contract.Done) -> int:
         loss=best.loss,
         steps=best.step,
     )
-    return PRICES["checkpoint"] * len(kept)
+    cost = PRICES["checkpoint"] * len(kept)
+    notices.succeeded(run, job, checkpoints=len(kept), cost=cost)
+    return cost
 
 
 def receipt(job: Job) -> Receipt:
@@ -232,7 +235,10 @@ def on_end(job: Job) -> None:
     run = run_of(job)
     _forget_snapshot(run)
     discard_files(run)
-    style_actions.fail_adapter(adapter=run.adapter, cancelled=job.state == Job.State.CANCELLED)
+    cancelled = job.state == Job.State.CANCELLED
+    style_actions.fail_adapter(adapter=run.adapter, cancelled=cancelled)
+    if not cancelled:  # whoever cancels knows it
+        notices.failed(run, job)
 
 
 def _forget_snapshot(run: Run) -> None:

@@ -143,6 +143,6 @@ def _wishes(request: HttpRequest) -> dict[str, Any]:
             }
             for kind in _choosable()
         ],
-        "binding": [kind for kind in notifications.kinds() if kind.binding],
+        "binding": [kind for kind in notifications.kinds() if kind.binding and not kind.staff],
         "email": person(request).email,
     }
