@@ -18,6 +18,7 @@ from config.stack.stripe_double.api import (
     invoices,
     money,
     router,
+    schedules,
     sessions,
     subscriptions,
 )
@@ -32,7 +33,8 @@ from config.stack.stripe_double.store import Store, Thing, new_id
 from config.stack.stripe_double.world import Settings, World
 
 API_VERSION = "2026-05-27.dahlia"
-APIS = (account, catalogue, customers, invoices, money, sessions, subscriptions)  # importing them fills the router
+# importing them fills the router
+APIS = (account, catalogue, customers, invoices, money, schedules, sessions, subscriptions)
 
 
 @dataclass(frozen=True)

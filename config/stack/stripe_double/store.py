@@ -61,6 +61,10 @@ class Store:
             if all(thing.get(name) == value for name, value in fields.items()):
                 yield thing
 
+    def kinds(self) -> set[str]:
+        """Of what kinds there is anything."""
+        return {kind for kind, things in self._things.items() if things}
+
     def behind_of(self, object_id: str) -> Thing:
         return self.behind.setdefault(object_id, {})
 

@@ -66,10 +66,11 @@ def _new_item(world: World, level: Params) -> tuple[Thing, int]:
     level.metadata()
     if "price_data" in level:
         return price_from_data(world, level.inside("price_data"), need_recurring=True), quantity or 0
-    return _recurring(world, level), quantity or 0
+    return recurring_price(world, level), quantity or 0
 
 
-def _recurring(world: World, level: Params) -> Thing:
+def recurring_price(world: World, level: Params) -> Thing:
+    """The active, recurring price that a level names."""
     price = world.store.get("price", level.need("price"), param=level.name_of("price"))
     if price["recurring"] is None:
         raise invalid(
@@ -145,6 +146,11 @@ def update_subscription(world: World, params: Params, subscription_id: str) -> T
     params.end()
     if changes or given or at_end is not None or trial_end:
         changing.check(subscription)
+    if subscription["schedule"] is not None and (at_end is not None or cancel_at != "unchanged"):
+        raise ApiError(
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead."
+        )
     with world.changing(subscription, "customer.subscription.updated"):
         subscription.update(given, metadata=metadata)
         if told:
@@ -170,7 +176,7 @@ def _changes(world: World, params: Params, subscription: Thing) -> list[changing
         if item_id not in items:
             raise missing("subscription_item", item_id, param=level.name_of("id"))
         item = items[item_id]
-        price = _recurring(world, level) if "price" in level else world.store.get("price", item["price"])
+        price = recurring_price(world, level) if "price" in level else world.store.get("price", item["price"])
         quantity = level.number("quantity", item["quantity"], least=0)
         if price["id"] != item["price"] or quantity != item["quantity"]:
             found.append(changing.Change(item, price, quantity or 0))

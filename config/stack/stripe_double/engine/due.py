@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from config.stack.stripe_double.clock import DAY
-from config.stack.stripe_double.engine import changing, checkout, invoicing, payments, subscriptions
+from config.stack.stripe_double.engine import changing, checkout, invoicing, payments, schedules, subscriptions
 from config.stack.stripe_double.store import Thing
 from config.stack.stripe_double.world import World
 
@@ -90,6 +90,10 @@ def _of_subscription(world: World, subscription: Thing) -> Iterator[Due]:
     resumes = (subscription["pause_collection"] or {}).get("resumes_at")
     if resumes is not None:
         yield resumes, lambda: _resume_collection(world, subscription)
+    schedule = schedules.running(world, subscription)
+    if schedule is not None and schedule["current_phase"] is not None:
+        # before the renewal that is due at the same moment: the new period is billed as the new phase has it
+        yield schedule["current_phase"]["end_date"], lambda: schedules.turn(world, subscription, schedule)
     yield end, lambda: subscriptions.renew(world, subscription)
 
 

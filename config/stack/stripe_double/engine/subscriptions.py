@@ -270,6 +270,10 @@ def end_now(world: World, subscription: Thing, *, reason: str) -> None:
     now = world.now()
     subscription.update(status="canceled", ended_at=now, canceled_at=subscription["canceled_at"] or now)
     subscription["cancellation_details"]["reason"] = subscription["cancellation_details"]["reason"] or reason
+    schedule = world.store.find(subscription["schedule"]) if subscription["schedule"] else None
+    if schedule is not None:
+        schedule.update(status="canceled", canceled_at=now, current_phase=None)
+        world.emit("subscription_schedule.canceled", schedule)
     for invoice in world.store.all("invoice"):
         if invoicing.subscription_of(world, invoice) is subscription and invoice["status"] in ("draft", "open"):
             invoice.update(auto_advance=False, next_payment_attempt=None, automatically_finalizes_at=None)
