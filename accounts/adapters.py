@@ -43,6 +43,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": gettext_lazy("That address and that password do not belong together."),
         "incorrect_code": gettext_lazy("That code is not right. Codes change every half minute: take the newest."),
+        # said only to who has read the mail that went there
+        "email_taken": gettext_lazy("That address has an account of its own. Sign in to that one, or take another."),
         "incorrect_password": gettext_lazy("That is not your password."),
     }
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts.models import User
+from accounts.sessions import end_other_sessions
 from config.asgi import application
 from gpu import consumers, lifecycle, live
 from gpu.consumers import SIGN_IN
@@ -223,6 +225,13 @@ async def _sign_out(user: User) -> None:
     await Session.objects.all().adelete()
 
 
+async def _sign_out_from_elsewhere(user: User) -> None:
+    async for session in Session.objects.all():
+        await UserSession.objects.acreate(user=user, session_key=session.session_key, ip="127.0.0.1")
+    ended = await sync_to_async(end_other_sessions)(user=user, keep="the phone's")
+    assert ended == 1
+
+
 async def _ban(user: User) -> None:
     await User.objects.filter(pk=user.pk).aupdate(state=User.State.BANNED, is_active=False)
 
@@ -232,7 +241,7 @@ async def _change_password(user: User) -> None:
     await user.asave()
 
 
-@pytest.mark.parametrize("act", [_sign_out, _ban, _change_password])
+@pytest.mark.parametrize("act", [_sign_out, _sign_out_from_elsewhere, _ban, _change_password])
 async def test_it_closes_when_the_session_is_over(
     artist: User, tab: Open, act: Callable[[User], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
