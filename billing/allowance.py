@@ -144,6 +144,12 @@ def has_visible_mark(user: User) -> bool:
     return plans.PLANS.get(entitlement.plan if entitlement else "", plans.FREE).visible_mark
 
 
+def mark_limit(user: User) -> PlanLimit:
+    """What is said beside a picture that carries the mark."""
+    say = _("It carries the small mark of your plan, %(plan)s. The clean picture is kept for a plan without it.")
+    return _limit(say % {"plan": allowance_of(user).name}, "plan_mark", lambda plan: not plan.visible_mark)
+
+
 def rate(user: User, what: Literal["submit", "upload"], *, times: int = 1) -> None:
     """Count `times` of what is done, `submit` or `upload`. Raises `TooMany` past the plan's rate."""
     mine = allowance_of(user)

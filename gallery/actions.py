@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from config.kit import media, pictures
 from config.kit.text import one_line
-from gallery import boxes
+from gallery import addresses, boxes, marks
 from gallery import recipe as recipes
 from gallery.models import SUFFIXES, Artwork, ArtworkStyle
 from styles.models import Adapter, Style
@@ -78,6 +78,9 @@ def publish(
     ArtworkStyle.objects.bulk_create(
         ArtworkStyle(artwork=artwork, style=style, adapter=adapter, weight=weight) for style, adapter, weight in styles
     )
+    if addresses.is_marked(artwork):  # now, on the worker, rather than when the first page waits for it
+        marks.marked_file(artwork)
+        marks.marked_thumb(artwork)
     return artwork
 
 
@@ -125,7 +128,7 @@ def purge(*, now: datetime.datetime) -> int:
             artwork = Artwork.objects.select_for_update().filter(pk=pk, deleted_at__isnull=False).first()
             if not artwork:
                 continue  # restored meanwhile
-            for key in (artwork.key, artwork.marked_key, artwork.poster_key, artwork.thumb_key):
+            for key in artwork.keys:
                 media.delete(key)
             artwork.delete()
             gone += 1

@@ -6,7 +6,7 @@ import datetime
 import uuid
 from typing import Any, Literal
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
@@ -16,7 +16,7 @@ from accounts.idempotency import idempotent
 from config.kit import media
 from config.kit.paging import page_of
 from config.kit.text import one_line
-from gallery import actions
+from gallery import actions, addresses
 from gallery.models import Artwork
 
 PAGE = 24
@@ -38,7 +38,8 @@ class ArtworkOut(Schema):
     """`file_url`, `thumbnail_url` and `poster_url` open without a token and end after some minutes.
 
     `kind` is `image` or `video`; a film has `seconds` and a poster. `likeness` is null where it was held against no
-    works. `parent` is the id of the artwork it was made from.
+    works. `marked`: the files carry the visible mark of your plan; they are clean once the plan has none. `parent` is
+    the id of the artwork it was made from.
     """
 
     id: uuid.UUID
@@ -54,6 +55,7 @@ class ArtworkOut(Schema):
     file_url: str
     thumbnail_url: str
     poster_url: str
+    marked: bool
     parent: uuid.UUID | None
     likeness: LikenessOut | None
     recipe: dict[str, Any]
@@ -84,9 +86,10 @@ def artwork_out(request: HttpRequest, artwork: Artwork) -> ArtworkOut:
         seed=artwork.seed,
         favourite=artwork.favourite,
         visibility=artwork.visibility,
-        file_url=request.build_absolute_uri(media.signed_url(artwork.key)),
-        thumbnail_url=request.build_absolute_uri(media.signed_url(artwork.thumb_key)),
-        poster_url=request.build_absolute_uri(media.signed_url(artwork.poster_key)) if artwork.poster_key else "",
+        file_url=request.build_absolute_uri(addresses.file_url(artwork)),
+        thumbnail_url=request.build_absolute_uri(addresses.thumb_url(artwork)),
+        poster_url=request.build_absolute_uri(addresses.poster_url(artwork)) if artwork.poster_key else "",
+        marked=addresses.is_marked(artwork),
         parent=artwork.parent.public_id if artwork.parent else None,
         likeness=LikenessOut(**artwork.likeness) if artwork.likeness else None,
         recipe=artwork.recipe,
@@ -136,7 +139,9 @@ def delete_artwork(request: HttpRequest, artwork_id: uuid.UUID) -> Status[None]:
 @router.get("/artworks/{uuid:artwork_id}/file", summary="The PNG or MP4, its recipe inside; in parts, if asked so")
 def get_artwork_file(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponseBase:
     artwork = _own(request, artwork_id)
-    return media.answer(request, artwork.key, filename=artwork.filename)
+    if not (key := addresses.file_key(artwork)):
+        raise Http404
+    return media.answer(request, key, filename=artwork.filename)
 
 
 def _own(request: HttpRequest, artwork_id: uuid.UUID) -> Artwork:

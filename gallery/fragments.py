@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from config.kit import media
+from gallery import addresses
 from gallery.models import Artwork
 
 
@@ -17,11 +17,11 @@ def tile(artwork: Artwork, *, id: str = "", select: bool = False, eager: bool = 
     context = {
         "artwork": artwork,
         "id": id or f"artwork-{artwork.public_id}",
-        "src": media.signed_url(artwork.thumb_key),
+        "src": addresses.thumb_url(artwork),
         "select": str(artwork.public_id) if select else "",
         "eager": eager,
         "caption": ", ".join(link.style.name for link in artwork.style_links.all()),
-        "film": media.signed_url(artwork.key) if artwork.is_film else "",
+        "film": addresses.file_url(artwork) if artwork.is_film else "",
     }
     return render_to_string("gallery/_tile.html", context)
 
@@ -35,4 +35,4 @@ class Thumb:
 
 
 def thumbs(artworks: Iterable[Artwork]) -> list[Thumb]:
-    return [Thumb(artwork, media.signed_url(artwork.thumb_key)) for artwork in artworks]
+    return [Thumb(artwork, addresses.thumb_url(artwork)) for artwork in artworks]

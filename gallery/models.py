@@ -31,8 +31,10 @@ class Artwork(PublicIdModel):
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="artworks")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.IMAGE)
     key = models.CharField(max_length=200)  # the unmarked master
-    marked_key = models.CharField(max_length=200, blank=True)  # the free plan's visible mark is a derivative
+    # The visible mark is a derivative; made when it is first needed. Which one leaves: `gallery.addresses`.
+    marked_key = models.CharField(max_length=200, blank=True)
     thumb_key = models.CharField(max_length=200)
+    marked_thumb_key = models.CharField(max_length=200, blank=True)
     poster_key = models.CharField(max_length=200, blank=True)  # a film's first frame at full size
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
@@ -80,6 +82,12 @@ class Artwork(PublicIdModel):
         """For downloads: the first words of the prompt and the seed."""
         words = "-".join(slugify(self.prompt).split("-")[:6])
         return f"{words or self.kind}-{self.seed}{SUFFIXES[self.kind]}"
+
+    @property
+    def keys(self) -> list[str]:
+        """Every file it has, for those who erase or count them."""
+        every = (self.key, self.marked_key, self.poster_key, self.thumb_key, self.marked_thumb_key)
+        return [key for key in every if key]
 
     @property
     def is_film(self) -> bool:

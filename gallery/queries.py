@@ -19,8 +19,8 @@ CHILDREN = 12  # shown on the page of what they were made from
 
 class ArtworkQuerySet(QuerySet["Artwork"]):
     def owned_by(self, user: User) -> ArtworkQuerySet:
-        """This person's pictures that hang in the gallery."""
-        return self.filter(owner=user, deleted_at__isnull=True)
+        """This person's pictures that hang in the gallery, with the plan that says in which form they leave."""
+        return self.filter(owner=user, deleted_at__isnull=True).select_related("owner__entitlement")
 
     def deleted_by(self, user: User) -> ArtworkQuerySet:
         """What this person took down and may still hang up again."""

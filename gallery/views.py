@@ -18,12 +18,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from billing.allowance import mark_limit
 from billing.plans import PRICES
-from config.kit import media
 from config.kit.paging import page_of
 from config.kit.rendering import page, toast
 from config.kit.text import one_line
-from gallery import actions, onward, queries
+from gallery import actions, addresses, onward, queries
 from gallery.fragments import thumbs, tile
 from gallery.likeness import nearest
 from gallery.models import Artwork
@@ -83,9 +83,10 @@ def artwork(request: HttpRequest, artwork_id: uuid.UUID) -> HttpResponse:
         "gallery/artwork_detail.html",
         {
             "artwork": shown,
-            "src": media.signed_url(shown.key),
-            "poster": media.signed_url(shown.poster_key),
-            "download": media.signed_url(shown.key, download=shown.filename),
+            "src": addresses.file_url(shown),
+            "poster": addresses.poster_url(shown),
+            "download": addresses.download_url(shown),
+            "mark": mark_limit(shown.owner) if addresses.is_marked(shown) else None,
             "newer": newer[0] if newer else None,
             "older": older[0] if older else None,
             "strip": thumbs([*reversed(newer), shown, *older]),

@@ -25,9 +25,9 @@ class RequestQuerySet(QuerySet["Request"]):
         """With all that a batch shows, in as many queries for fifty as for one."""
         from generation.models import Output
 
-        outputs = Output.objects.select_related("job", "artwork__parent").prefetch_related(
-            "artwork__style_links__style"
-        )
+        outputs = Output.objects.select_related(
+            "job", "artwork__parent", "artwork__owner__entitlement"
+        ).prefetch_related("artwork__style_links__style")
         return self.select_related("source").prefetch_related(
             Prefetch("outputs", outputs), "styles__style", "styles__adapter"
         )
@@ -38,7 +38,7 @@ class OutputQuerySet(QuerySet["Output"]):
         return self.filter(request__owner=user, request__deleted_at__isnull=True)
 
     def whole(self) -> OutputQuerySet:
-        return self.select_related("job", "artwork", "request")
+        return self.select_related("job", "artwork__owner__entitlement", "request")
 
 
 def output_of(job_subject: uuid.UUID) -> Output:

@@ -27,6 +27,7 @@ from PIL import Image, ImageOps
 from accounts.models import User
 from config.kit import media
 from config.kit.errors import Refusal
+from gallery import addresses
 from gallery.models import Artwork
 from generation.models import Request
 from gpu.engine.catalogue import BaseFacts, Size
@@ -54,7 +55,8 @@ class Source:
 
     @property
     def url(self) -> str:
-        return media.signed_url(self.key)
+        """As it may be shown: the clean master of an artwork is for the worker alone."""
+        return addresses.file_url(self.artwork) if self.artwork else media.signed_url(self.key)
 
 
 def read(owner: User, data: Mapping[str, Any]) -> Source:

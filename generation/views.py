@@ -11,10 +11,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from config.kit import media
 from config.kit.errors import Refusal
 from config.kit.paging import page_of
 from config.kit.rendering import page
+from gallery.addresses import thumb_url
 from gallery.models import Artwork
 from generation import actions, fragments, sources, tools
 from generation.addresses import address
@@ -56,7 +56,7 @@ def _choose(request: HttpRequest, tool: Tool, *, error: Refusal | None = None) -
         "tools": tools_with(),
         "error": error,
         "pictures": [
-            (one, media.signed_url(one.thumb_key), address(tool.name, source=str(one.public_id)))
+            (one, thumb_url(one), address(tool.name, source=str(one.public_id)))
             for one in pictures.order_by("-created_at", "-public_id")[:CHOICE]
         ],
     }

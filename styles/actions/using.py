@@ -21,9 +21,9 @@ def note_use(styles: Iterable[Style]) -> None:
 
     A style that somebody else is noting or changing just now is noted by them.
     """
-    ids = [style.pk for style in styles]
-    free = Style.objects.with_deleted().select_for_update(skip_locked=True).filter(pk__in=ids)
-    Style.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(used_at=timezone.now())
+    if ids := [style.pk for style in styles]:
+        free = Style.objects.select_for_update(skip_locked=True).filter(pk__in=ids)
+        Style.objects.filter(pk__in=free.values("pk")).update(used_at=timezone.now())
 
 
 @transaction.atomic
