@@ -50,19 +50,40 @@ class EntryPage(Schema):
     next: str | None
 
 
+class RateOut(Schema):
+    minute: int
+    hour: int
+
+
+class RatesOut(Schema):
+    """How often something may be asked for; past it the answer is 429 with `Retry-After`."""
+
+    submit: RateOut
+    upload: RateOut
+
+
 class PlanOut(Schema):
+    """`lookup_key` is the `offer` of `POST /billing/checkout`, empty where there is nothing to buy.
+
+    `rollover`: how many of a month's credits are carried on at most.
+    """
+
     slug: str
+    lookup_key: str
     name: str
     cents_a_month: int
     credits: int
+    rollover: int
     max_styles: int | None
     max_steps: int
     visible_mark: bool
     video: bool
     queue: str
+    rates: RatesOut
 
 
 class PackOut(Schema):
+    lookup_key: str
     credits: int
     cents: int
 

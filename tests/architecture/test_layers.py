@@ -86,18 +86,18 @@ def test_foreign_keys_point_down() -> None:
     assert wrong == []
 
 
-PLAN_FIELDS = {"max_styles", "max_steps", "visible_mark", "video", "tier", "rates", "rollover", "cents_a_month"}
+PLAN_LIMITS = {"max_styles", "max_steps", "visible_mark", "video", "tier", "queue", "rates"}
 
 
 def test_only_billing_knows_what_a_plan_holds() -> None:
-    """Others ask `billing.allowance` in a verb; of `billing.plans` they read prices, and never a plan."""
+    """Others ask `billing.allowance` in a verb; of `billing.plans` they read names and prices, never a limit."""
     guilty = []
     for path in (path for room in (*ROOMS, "config") if room != "billing" for path in (ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module in ("billing.plans", "billing.catalogue"):
-                plans = {alias.name for alias in node.names} - {"PRICES", "CHECKPOINTS", "TOOLS", "FREE_CREDITS"}
-                guilty += [f"{path.relative_to(ROOT)} imports {name}" for name in plans]
-            if isinstance(node, ast.Attribute) and node.attr in PLAN_FIELDS and _is_of_a_plan(node.value):
+                deciding = {alias.name for alias in node.names} & {"plan_of", "HOME", "FREE", "Plan"}
+                guilty += [f"{path.relative_to(ROOT)} imports {name}" for name in deciding]
+            if isinstance(node, ast.Attribute) and node.attr in PLAN_LIMITS and _is_of_a_plan(node.value):
                 guilty.append(f"{path.relative_to(ROOT)}:{node.lineno} reads {node.attr} of a plan")
 
     assert guilty == []
