@@ -8,6 +8,7 @@ from billing.views.pricing import pricing
 from config.api import api
 from config.kit import media
 from config.pages import health, home, mail, studio
+from config.pages.figures.views import figures
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -26,6 +27,7 @@ urlpatterns = [
     path("media/<path:key>", media.serve, name="media"),
     path("mail/", mail.mailbox, name="mail"),
     path("mail/<str:name>/", mail.message, name="mail_message"),
+    path("admin/figures/", admin.site.admin_view(figures), name="figures"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("healthz", health.healthz, name="healthz"),

@@ -109,8 +109,13 @@ USAGE_WIDTH, USAGE_BASE, USAGE_TOP = 960, 120, 10
 USAGE_PLOT = 930  # the numbers of the axis stand right of it
 
 
-def usage_chart(days: Sequence[Mapping[str, int]], looks: Mapping[str, str]) -> dict[str, Any]:
-    """Columns of credits per day, stacked by kind. `looks` names each kind's class and orders the stack from below."""
+def usage_chart(
+    days: Sequence[Mapping[str, int]], looks: Mapping[str, str], labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Columns of credits per day, stacked by kind. `looks` names each kind's class and orders the stack from below.
+
+    `labels` are the words of days that are no month's; about seven of them are written.
+    """
     highest = max((sum(day.values()) for day in days), default=0)
     unit = 10 ** max(0, math.floor(math.log10(max(highest, 1)))) / 2
     top = max(2, math.ceil(highest / unit) * unit)
@@ -124,8 +129,11 @@ def usage_chart(days: Sequence[Mapping[str, int]], looks: Mapping[str, str]) -> 
                 base -= height
                 bars.append(Bar(round(index * slot, 1), round(base, 1), round(slot * 0.71, 1), round(height, 1), look))
     marks = [1, *range(5, len(days) + 1, 5)]
+    words = [str(day) for day in range(1, len(days) + 1)]
+    if labels:
+        marks, words = list(range(1, len(days) + 1, math.ceil(len(days) / 8))), list(labels)
     return {
         "bars": bars,
-        "days": [Tick(round((day - 1) * slot + slot * 0.355, 1), str(day)) for day in marks],
+        "days": [Tick(round((day - 1) * slot + slot * 0.355, 1), words[day - 1]) for day in marks],
         "values": [Tick(y, f"{value:g}") for y, value in ((14, top), (69, top / 2), (124, 0))],
     }

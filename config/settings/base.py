@@ -5,6 +5,7 @@ from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
+from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from gpu.engine import choices
@@ -316,6 +317,8 @@ TIME_ZONE = "UTC"
 
 # --- the product -----------------------------------------------------------------------------------------------
 
+# How long the operator keeps backups: what an account's closing receipt promises.
+BACKUP_DAYS: int = env.int("BACKUP_DAYS", default=30)
 # `off` is running at home: no limits, no visible mark, credits counted but never blocking.
 BILLING: bool = env.bool("BILLING", default=False)
 # Stripe: without a key nothing is sold. The double of `make run STRIPE=double` gives a key, a secret and its address.
@@ -338,6 +341,11 @@ UNFOLD = {
     "SITE_TITLE": "ArtistCloner",
     "SITE_HEADER": "ArtistCloner",
     "SITE_URL": "/studio/",
+    "SITE_DROPDOWN": [
+        {"icon": "monitoring", "title": "Figures", "link": reverse_lazy("figures")},
+        {"icon": "mail", "title": "Mails", "link": reverse_lazy("admin:mails")},
+        {"icon": "palette", "title": "To the studio", "link": reverse_lazy("studio")},
+    ],
     "SHOW_HISTORY": True,
 }
 

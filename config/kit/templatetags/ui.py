@@ -160,9 +160,11 @@ def loss_chart(
 
 
 @register.inclusion_tag("ui/usage_chart.html")
-def usage_chart(days: Sequence[Mapping[str, int]], looks: Mapping[str, str], label: str) -> dict[str, Any]:
+def usage_chart(
+    days: Sequence[Mapping[str, int]], looks: Mapping[str, str], label: str, labels: Sequence[str] = ()
+) -> dict[str, Any]:
     """Credits used a day, one mapping of kind to credits for each day of the month, stacked in the order of `looks`."""
-    return {**charts.usage_chart(days, looks), "label": label}
+    return {**charts.usage_chart(days, looks, labels), "label": label}
 
 
 @register.simple_tag
