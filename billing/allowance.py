@@ -106,10 +106,10 @@ def allow_film(user: User) -> None:
         raise _limit(say % {"plan": mine.name}, "plan_video", lambda plan: plan.video)
 
 
-def film_limit(user: User) -> PlanLimit | None:
-    """The same, told before anything is asked for."""
+def told_before(check: Callable[[], None]) -> PlanLimit | None:
+    """What one of these checks would say, for a page that tells it before anything is asked for."""
     try:
-        allow_film(user)
+        check()
     except PlanLimit as limit_met:
         return limit_met
     return None

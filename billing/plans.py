@@ -70,6 +70,8 @@ def counted(entitlement: Entitlement) -> str:
 @transaction.atomic
 def give_plan(*, user: User, plan: str, actor: User | None, reason: str) -> Entitlement:
     """Staff give a plan, which lasts until they take it back with `plan=""`. A subscription goes on beside it."""
+    from billing import notices  # whose sentences know our prices
+
     if plan and (plan not in PLANS or PLANS[plan].is_free):
         names = ", ".join(slug for slug, one in PLANS.items() if not one.is_free)
         raise Refusal(_("These plans can be given: %(names)s.") % {"names": names}, code="unknown_plan", field="plan")
@@ -80,11 +82,14 @@ def give_plan(*, user: User, plan: str, actor: User | None, reason: str) -> Enti
     before, entitlement.given = entitlement.plan, plan
     entitlement.plan = counted(entitlement)
     entitlement.save(update_fields=["given", "plan", "updated_at"])
-    audit.record(
+    entry = audit.record(
         actor=actor,
         verb="plan.give" if plan else "plan.take_back",
         target_kind="user",
         target=user.public_id,
         detail={"given": plan, "before": before, "now": entitlement.plan, "reason": reason.strip()},
     )
+    if entitlement.plan != before:
+        now = PLANS[entitlement.plan]
+        notices.plan_changed(user=user, key=f"given:{entry.pk}", plan=now.name)
     return entitlement

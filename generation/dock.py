@@ -14,6 +14,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from billing import allowance
 from config.kit import media
 from gallery.models import Artwork
 from generation import masks, sources, tools
@@ -94,6 +95,8 @@ def dock(user: User, tool: Tool, source: Source | None, values: Mapping[str, Any
         "usable": mine,
         "unit_price": tool.unit_price(values),
         "available": spendable(user),
+        "limit": allowance.told_before(lambda: allowance.allow_film(user)) if tool.makes == "video" else None,
+        "steps_limit": allowance.told_before(lambda: allowance.allow_steps(user, offer.base.max_steps)),
         **tool.fields(source, values),
     }
 

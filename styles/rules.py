@@ -41,11 +41,7 @@ def may_have_another(owner: User) -> None:
 
 def no_room(owner: User) -> Refusal | None:
     """The same, told before anything is brought."""
-    try:
-        may_have_another(owner)
-    except Refusal as refusal:
-        return refusal
-    return None
+    return allowance.told_before(lambda: may_have_another(owner))
 
 
 def may_work_with(style: Style) -> None:

@@ -65,7 +65,7 @@ def test_within_the_plan_nothing_is_said(artist: User) -> None:
     allowance.allow_another_style(on(artist, "pro"), owned=500)
     allowance.allow_steps(artist, 20)
     allowance.allow_film(on(artist, "starter"))
-    assert allowance.film_limit(on(artist, "starter")) is None
+    assert allowance.told_before(lambda: allowance.allow_film(artist)) is None
 
 
 def test_films_and_steps_lead_to_starter(artist: User) -> None:

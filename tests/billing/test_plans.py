@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Notification
 from billing import catalogue, plans
 from billing.models import Entitlement
 from config.kit.errors import Refusal
@@ -123,6 +123,8 @@ def test_staff_give_a_plan_and_take_it_back() -> None:
         ("plan.give", staff, "wrote our first tutorial"),
         ("plan.take_back", staff, "the year is over"),
     ]
+    told = Notification.objects.filter(user=artist, kind="billing.plan").order_by("pk")
+    assert ["Pro" in told[0].title, "Free" in told[1].title, len(told)] == [True, True, 2]
 
 
 @pytest.mark.django_db
