@@ -5,6 +5,7 @@ from billing.views import checkout, credits, pricing, subscription
 app_name = "billing"
 urlpatterns = [
     path("", credits.credits_page, name="credits"),
+    path("lines.csv", credits.lines_as_csv, name="csv"),
     path("pricing/", pricing.pricing, name="pricing"),
     path("checkout/", checkout.begin, name="checkout"),
     path("purchases/<uuid:purchase_id>/", checkout.purchase, name="purchase"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from accounts.tokens import create_token
-from billing import ledger, plans
-from billing.models import Entitlement
+from billing import ledger, plans, usage
+from billing.models import CreditTransaction, Entitlement
 from tests.builders import make_user
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +92,132 @@ def test_a_page_that_cannot_be_is_refused_with_a_sentence(client: Client, artist
     answer = client.get("/credits/", {"cursor": cursor})
     assert answer.status_code == 422
     assert "Start again from the first one" in answer.content.decode()
+
+
+# --- months, tools, filters -----------------------------------------------------------------------------------
+
+
+def spend(user: User, amount: int, tool: str, at: datetime) -> None:
+    """As if it had been then: lines are never changed, so the triggers are off for a moment."""
+    key = f"{tool}:{at}:{amount}"
+    held = ledger.hold(user=user, amount=amount, key=key, say=f"Work of {at:%B}", tool=tool)
+    ledger.capture(hold=held, amount=amount, say=f"Work of {at:%B}")
+    move(f"resolve:{key}", at)
+
+
+def move(key: str, at: datetime) -> None:
+    connection.check_constraints()
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        CreditTransaction.objects.filter(key=key).update(at=at)
+        cursor.execute("set local session_replication_role = origin")
+
+
+@pytest.fixture
+def long_here(artist: User) -> User:
+    """Here since September, with work in October and this month."""
+    now = timezone.now()
+    artist.date_joined = datetime(2026, 9, 12, tzinfo=UTC)
+    artist.save()
+    spend(artist, 20, "train_lora", datetime(2026, 10, 5, 12, tzinfo=UTC))
+    spend(artist, 3, "text_to_image", datetime(2026, 10, 5, 13, tzinfo=UTC))
+    spend(artist, 5, "image_to_video", datetime(2026, 10, 31, 23, 59, tzinfo=UTC))
+    spend(artist, 2, "a withdrawn tool", now)
+    return artist
+
+
+def test_a_month_is_told_by_day_and_by_tool(client: Client, long_here: User) -> None:
+    october = usage.usage_of(long_here, datetime(2026, 10, 1, tzinfo=UTC))
+    assert october.days[4] == {"training": 20, "pictures": 3}
+    assert october.days[30] == {"films": 5}
+    assert len(october.days) == 31
+    assert [(one.say, one.credits, one.times) for one in october.tools] == [
+        ("Training", 20, 1),
+        ("Animate", 5, 1),
+        ("Picture", 3, 1),
+    ]
+    html = page_of(client, month="2026-10")
+    assert '<h2 id="usage-title">October 2026</h2>' in html
+    assert "28 credits used" in html
+    assert "<li>pictures 3</li>" in html
+    assert "Work of October" in html
+
+
+def test_what_was_refunded_is_not_counted_as_used(artist: User) -> None:
+    held = ledger.hold(user=artist, amount=10, key="job:1", say="Work", tool="text_to_image")
+    ledger.refund(hold=ledger.capture(hold=held, amount=10, say=""), amount=4, key="refund:1", say="")
+    now = usage.usage_of(artist, usage.month_of(timezone.now()))
+    assert (now.total, [one.credits for one in now.tools]) == (6, [6])
+
+
+def test_the_months_lead_back_to_the_sign_up_and_no_further(client: Client, long_here: User) -> None:
+    assert [month.month for month in usage.months_of(long_here)][-3:] == [11, 10, 9]
+    html = page_of(client, month="2026-09")
+    assert 'rel="prev"' not in html
+    assert 'rel="next" href="?month=2026-10#usage"' in html
+    assert "Nothing used" in html
+    assert "other work 2" in page_of(client)  # this month, with a tool that nobody knows any more
+
+
+def test_lines_are_filtered_by_kind_and_by_month(client: Client, long_here: User) -> None:
+    came_in = page_of(client, kind="in")
+    assert "Pack of 100" in came_in
+    assert "Work of October" not in came_in
+    assert "Pack of 100" not in page_of(client, kind="paid", month="2026-10")
+    assert "No such lines." in page_of(client, kind="gone")
+
+
+def test_a_filter_stays_on_the_next_page(client: Client, artist: User) -> None:
+    for number in range(30):
+        ledger.grant(user=artist, amount=1, source_ref=f"gift:{number}", say="Gift")
+    assert 'href="?kind=in&amp;cursor=' in page_of(client, kind="in")
+
+
+@pytest.mark.parametrize("query", [{"kind": "x"}, {"month": "2026-13"}, {"month": "x"}, {"month": "99999-1"}])
+def test_a_filter_that_there_is_not_is_refused_with_a_sentence(
+    client: Client, artist: User, query: dict[str, str]
+) -> None:
+    answer = client.get("/credits/", query)
+    assert answer.status_code == 422
+    assert "There is no such filter" in answer.content.decode() or "like 2026-11" in answer.content.decode()
+
+
+def test_the_filter_alone_is_answered_with_its_part(client: Client, artist: User) -> None:
+    html = client.get("/credits/", {"kind": "in"}, headers={"HX-Request": "true"}).content.decode()
+    assert html.lstrip().startswith('<div id="statement">')
+
+
+# --- what runs out, what is owed ------------------------------------------------------------------------------
+
+
+def test_what_expires_is_told_with_its_day(client: Client, artist: User) -> None:
+    for ref, amount, day in (("a", 100, 3), ("b", 20, 3), ("c", 1, 4)):
+        at = datetime(2099, 1, day, 12, tzinfo=UTC)
+        ledger.grant(user=artist, amount=amount, source_ref=ref, say="", expires_at=at)
+    assert "120 expire on 3 January 2099, 1 expires on 4 January 2099." in page_of(client)
+
+
+def test_a_debt_is_told_with_its_way_out(client: Client, artist: User) -> None:
+    ledger.adjust(user=artist, amount=-130, key="back:1", say="", actor=None)
+    html = page_of(client)
+    assert "<dt>Owed from a refunded purchase</dt><dd>30</dd>" in html
+    assert "The next credits that come in pay for them first" in html
+
+
+def test_a_plan_that_is_cancelled_says_when_it_ends(client: Client, artist: User) -> None:
+    ends = datetime(2099, 1, 3, tzinfo=UTC)
+    Entitlement.objects.create(user=artist, plan="starter", ends_at=ends, renews_at=ends)
+    html = page_of(client)
+    assert "<dt>Starter ends</dt><dd>3 January</dd>" in html
+    assert "Starter adds" not in html
+
+
+def test_buying_is_offered_where_payments_are_on(client: Client, artist: User, settings: Settings) -> None:
+    assert "Buy credits" not in page_of(client)
+    settings.STRIPE_SECRET_KEY = "sk_test_1"
+    html = page_of(client)
+    assert 'href="/credits/pricing/#packs">Buy credits' in html
+    assert 'href="/credits/billing/">Plan and invoices' in html
 
 
 def test_nobody_sees_the_lines_of_others(client: Client, artist: User) -> None:
