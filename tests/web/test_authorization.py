@@ -71,6 +71,7 @@ ROUTES = {
     "notifications/<notification_id>/": OWNER,
     "notifications/<notification_id>/read/": OWNER,
     "credits/": PERSON,
+    "credits/lines.csv": PERSON,
     "credits/checkout/": PERSON,
     "credits/purchases/<purchase_id>/": OWNER,
     "credits/portal/": PERSON,
