@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +12,22 @@ from ninja import Router, Schema
 from accounts.api import caller
 from billing import ledger, plans
 from billing.models import CreditTransaction, Entitlement
-from billing.queries import entries_of, page_of, spent
+from billing.queries import among, entries_of, expiries_of, page_of, spent
+from billing.usage import read_month
 
 PAGE, MAX_PAGE = 50, 200
 router = Router(tags=["credits"])
 
 
+class ExpiryOut(Schema):
+    """What runs out on that day unless it is used before."""
+
+    on: date
+    amount: int
+
+
 class CreditsOut(Schema):
-    """`unlimited`: at home credits are counted but never block."""
+    """`unlimited`: at home credits are counted but never block. What is not among `expires` never does."""
 
     available: int
     held: int
@@ -28,10 +36,19 @@ class CreditsOut(Schema):
     unlimited: bool
     plan: str
     renews_at: datetime | None
+    expires: list[ExpiryOut]
+
+
+class PartOut(Schema):
+    say: str
+    credits: int
 
 
 class EntryOut(Schema):
-    """`amount` is what it did to the balance, which is everything not yet spent; `held` is what a hold sets aside."""
+    """`amount` is what it did to the balance, which is everything not yet spent; `held` is what a hold sets aside.
+
+    `parts` are what was delivered, piece by piece.
+    """
 
     id: UUID
     at: datetime
@@ -41,6 +58,7 @@ class EntryOut(Schema):
     held: int
     say: str
     job: UUID | None
+    parts: list[PartOut]
 
 
 class EntryPage(Schema):
@@ -115,12 +133,15 @@ def my_credits(request: HttpRequest) -> CreditsOut:
         unlimited=account.unlimited,
         plan=plans.plan_of(user).slug,
         renews_at=entitlement.renews_at if entitlement else None,
+        expires=[ExpiryOut(on=one.on, amount=one.amount) for one in expiries_of(user)],
     )
 
 
 @router.get("/credits/entries", response=EntryPage)
-def my_entries(request: HttpRequest, cursor: str = "", limit: int = PAGE) -> EntryPage:
-    page = page_of(entries_of(caller(request)), cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
+def my_entries(request: HttpRequest, cursor: str = "", limit: int = PAGE, kind: str = "", month: str = "") -> EntryPage:
+    """Every entry, newest first. `kind`: paid, held, in, back, gone or adjusted; `month`: like 2026-11."""
+    rows = among(entries_of(caller(request)), kind=kind, month=read_month(month) if month else None)
+    page = page_of(rows, cursor=cursor, size=max(1, min(limit, MAX_PAGE)))
     return EntryPage(items=[_entry(row) for row in page.items], next=page.next or None)
 
 
@@ -143,4 +164,5 @@ def _entry(row: CreditTransaction) -> EntryOut:
         held=held,
         say=row.say,
         job=row.job,
+        parts=[PartOut(say=label, credits=credits) for label, credits in row.parts],
     )

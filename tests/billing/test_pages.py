@@ -308,6 +308,20 @@ def test_entries_are_told_one_by_one_and_add_up(client: Client, artist: User, be
     assert sum(item["amount"] for item in items) == 60
 
 
+def test_what_expires_is_told_by_day(client: Client, artist: User, bearer: dict[str, str]) -> None:
+    at = datetime(2099, 1, 3, 12, tzinfo=UTC)
+    ledger.grant(user=artist, amount=20, source_ref="month", say="", expires_at=at)
+    assert client.get("/api/v1/credits", headers=bearer).json()["expires"] == [{"on": "2099-01-03", "amount": 20}]
+
+
+def test_a_delivery_is_told_piece_by_piece(client: Client, artist: User, bearer: dict[str, str]) -> None:
+    held = ledger.hold(user=artist, amount=20, key="job:1", say="Training")
+    ledger.capture(hold=held, amount=20, say="Training", parts=[("checkpoint 1 of 2", 10), ("checkpoint 2 of 2", 10)])
+    items = client.get("/api/v1/credits/entries", {"kind": "paid"}, headers=bearer).json()["items"]
+    assert [item["parts"][0] for item in items] == [{"say": "checkpoint 1 of 2", "credits": 10}]
+    assert client.get("/api/v1/credits/entries", {"month": "2020-01"}, headers=bearer).json()["items"] == []
+
+
 def test_entries_come_in_pages(client: Client, artist: User, bearer: dict[str, str]) -> None:
     for number in range(4):
         ledger.grant(user=artist, amount=1, source_ref=f"gift:{number}", say=f"Gift {number}")
@@ -320,7 +334,7 @@ def test_entries_come_in_pages(client: Client, artist: User, bearer: dict[str, s
     assert cursor is None
 
 
-@pytest.mark.parametrize("query", [{"limit": "many"}, {"cursor": "x"}])
+@pytest.mark.parametrize("query", [{"limit": "many"}, {"cursor": "x"}, {"kind": "x"}, {"month": "May"}])
 def test_a_page_that_cannot_be_is_a_problem(client: Client, bearer: dict[str, str], query: dict[str, str]) -> None:
     answer = client.get("/api/v1/credits/entries", query, headers=bearer)
     assert (answer.status_code, answer["Content-Type"]) == (422, "application/problem+json")
