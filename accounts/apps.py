@@ -18,7 +18,18 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from allauth.account.signals import email_confirmed, user_signed_up
 
-        from accounts import audit, mails, notices, notifications, outbox, providers, security_trail
+        from accounts import (
+            audit,
+            closing,
+            exporting,
+            mails,
+            notices,
+            notifications,
+            outbox,
+            own_data,
+            providers,
+            security_trail,
+        )
         from accounts.deeds import WORDS
         from accounts.models import Outbox
         from accounts.signals import email_verified
@@ -31,10 +42,13 @@ class AccountsConfig(AppConfig):
             providers.speak_to_google_at(settings.GOOGLE_URL)
         if settings.DISCORD_URL:
             providers.speak_to_discord_at(settings.DISCORD_URL)
+        exporting.register("account", own_data.write, say=own_data.SAY)
+        closing.register("account", erase=own_data.erase)
         notifications.register(*notices.KINDS)
         outbox.register(Outbox.Kind.MAIL, mails.deliver)
         email_verified.connect(notices.welcome, dispatch_uid="accounts.welcome")
         settings.CELERY_BEAT_SCHEDULE["accounts.deliver"] = {"task": "accounts.tasks.deliver", "schedule": 60.0}
+        settings.CELERY_BEAT_SCHEDULE["accounts.own_data"] = {"task": "accounts.tasks.own_data", "schedule": 60.0}
         settings.CELERY_BEAT_SCHEDULE["accounts.tidy"] = {"task": "accounts.tasks.tidy", "schedule": 3600.0}
 
 

@@ -66,6 +66,12 @@ def trail_of(user: User) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(theirs).select_related("actor").order_by("-pk")
 
 
+def erase_details(user: User) -> None:
+    """What was noted beside the deeds; that they were done, by whom and to what stays."""
+    theirs = Q(pk__in=trail_of(user).order_by().values("pk")) | Q(actor=user)
+    AuditEntry.objects.filter(theirs).exclude(detail={}).update(detail={})
+
+
 def in_words(entry: AuditEntry, *, seen_by: User) -> Deed:
     """The line as this person reads it; no colleague of ours is named."""
     names = {None: _("the house"), seen_by.pk: _("you")}

@@ -17,6 +17,13 @@ WORDS = {
     "second_step.remove": _("Second step removed"),
     "second_step.new_codes": _("New recovery codes made"),
     "profile.save": _("Profile changed"),
+    "export.ask": _("Archive of the account asked for"),
+    "export.ready": _("Archive of the account made"),
+    "export.download": _("Archive of the account downloaded"),
+    "closing.ask": _("Closing of the account asked for"),
+    "closing.take_back": _("Closing of the account taken back"),
+    "closing.begin": _("Closing of the account begun"),
+    "closing.done": _("Account closed"),
     "token.create": _("API token made"),
     "token.revoke": _("API token revoked"),
 }

@@ -226,6 +226,8 @@ class DataExport(PublicIdModel):
     bytes = models.BigIntegerField(default=0)
     progress = models.FloatField(default=0.0)  # 0..1
     error = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)  # also the fence of whoever makes it
+    seen_at = models.DateTimeField(null=True, blank=True)  # when its maker was last heard of
     asked_at = models.DateTimeField(auto_now_add=True)
     begun_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
@@ -248,9 +250,11 @@ class Closing(PublicIdModel):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="closings")
     asked_at = models.DateTimeField(auto_now_add=True)
     due_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)  # when all that must not go on was ended
     taken_back_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     receipt = models.JSONField(default=dict, blank=True)  # what was erased, by room; names nobody
+    error = models.CharField(max_length=300, blank=True)  # why it could not be finished yet
 
     class Meta:
         constraints = [

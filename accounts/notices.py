@@ -15,15 +15,37 @@ from accounts.models import User
 from accounts.notifications import Example, Kind, notify
 
 WELCOME, STUCK = "account.welcome", "staff.outbox"
+EXPORT, CLOSING, CLOSING_STUCK = "account.export", "account.closing", "staff.closing"
 
 KINDS = (
     Kind(
         WELCOME,
         gettext_lazy("Welcome"),
         mail=True,
+        listed=False,
         action=gettext_lazy("Open your studio"),
         example=Example(title=gettext_lazy("Welcome to ArtistCloner"), url="/studio/"),
     ),
+    Kind(
+        EXPORT,
+        gettext_lazy("Your archive is ready"),
+        mail=True,
+        action=gettext_lazy("Download it"),
+        example=Example(
+            title=gettext_lazy("Your archive is ready"),
+            body=gettext_lazy("It can be downloaded for seven days, then it is removed."),
+            url="/settings/data/",
+        ),
+    ),
+    Kind(
+        CLOSING,
+        gettext_lazy("The closing of your account"),
+        mail=True,
+        binding=True,
+        action=gettext_lazy("See what happens when"),
+        example=Example(title=gettext_lazy("Your account closes on 4 December 2026"), url="/settings/data/"),
+    ),
+    Kind(CLOSING_STUCK, "Accounts that cannot be closed", staff=True),
     Kind(STUCK, "Mails that cannot be sent", staff=True),
 )
 

@@ -48,6 +48,8 @@ class Kind:
     binding: bool = False
     # for staff alone: it is in nobody else's settings
     staff: bool = False
+    # whether the settings speak of it: of what comes once and at the beginning they need not
+    listed: bool = True
     action: Words = ""
     example: Example = field(default=Example(title=""))
 

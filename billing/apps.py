@@ -10,8 +10,9 @@ class BillingConfig(AppConfig):
     def ready(self) -> None:
         from celery.schedules import crontab
 
-        from accounts import audit, notifications, usage
+        from accounts import audit, closing, exporting, notifications, usage
         from accounts.signals import email_verified
+        from billing import own_data
         from billing.audit import DRIFT
         from billing.deeds import WORDS
         from billing.notices import KINDS
@@ -22,6 +23,8 @@ class BillingConfig(AppConfig):
         notifications.register(*KINDS, DRIFT)
         email_verified.connect(give_free_credits, dispatch_uid="billing.free_credits")
         usage.register("credits_spent", spent)
+        exporting.register("credits", own_data.write, say=own_data.SAY)
+        closing.register("credits", stop=own_data.stop, erase=own_data.erase)
         payments = {"sweep": 60.0, "reconcile": crontab(hour=3, minute=40)}
         for chore, schedule in payments.items():
             task = f"billing.payments.tasks.{chore}"

@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 
 from config.kit import media
 from config.kit.errors import Refusal
-from styles.models import Adapter
+from styles.models import Adapter, Style
 
 KEPT_FOR = 7 * 24 * 3600  # seconds without use: weights that were erased must not live on here
+_WORKS = "-works.safetensors"
+HASH = 64  # characters: every file here begins with that of the weights it belongs to
 IN_USE = 15 * 60  # seconds since a file was asked for in which its picture may still be read
 
 
@@ -42,7 +44,7 @@ def works_on_disk(adapter: Adapter) -> str:
     """The path of the features of the works that this version was learned from; empty where there are none."""
     if not adapter.works_key:
         return ""
-    target = _folder() / f"works-{hashlib.sha256(adapter.works_key.encode()).hexdigest()}.safetensors"
+    target = _folder() / f"{adapter.sha256}{_WORKS}"
     if not target.is_file():
         beside = _beside()
         try:
@@ -59,6 +61,24 @@ def works_on_disk(adapter: Adapter) -> str:
 def forget(adapter: Adapter) -> None:
     """The engine doubts this version's file: the next picture fetches it anew."""
     (_folder() / f"{adapter.sha256}.safetensors").unlink(missing_ok=True)
+
+
+def forget_style(style: Style) -> None:
+    """What this machine keeps of a style that is erased, at once; other machines tidy it away."""
+    for adapter in style.adapters.exclude(sha256=""):
+        forget(adapter)
+        (_folder() / f"{adapter.sha256}{_WORKS}").unlink(missing_ok=True)
+
+
+def tidy() -> None:
+    """Remove what belongs to no version (any more), whichever machine it was erased on."""
+    unused_since = time.time() - IN_USE
+    files = {file: file.name[:HASH] for file in _folder().glob("*.safetensors")}
+    ready = Adapter.objects.filter(state=Adapter.State.READY, sha256__in=files.values())
+    known = set(ready.values_list("sha256", flat=True))
+    for file, sha256 in files.items():
+        if sha256 not in known and file.stat().st_atime < unused_since:
+            file.unlink(missing_ok=True)
 
 
 def _fetch(adapter: Adapter, target: Path) -> None:

@@ -11,9 +11,11 @@ class GenerationConfig(AppConfig):
     name = "generation"
 
     def ready(self) -> None:
+        from accounts import closing, exporting
+        from billing import usage
         from config.kit import decency
         from gallery import onward
-        from generation import safety, tools
+        from generation import adapters, own_data, safety, tools
         from generation.addresses import (
             VARIED,
             again,
@@ -34,16 +36,23 @@ class GenerationConfig(AppConfig):
             upscale,
         )
         from gpu import kinds
+        from gpu.worker.folders import also_tidy
+        from styles.erasing import on_erase
 
         decency.register(safety.words)
         for module in (text_to_image, image_to_image, inpaint, outpaint, upscale, image_to_video, camera_move):
             tool = module.TOOL
             tools.register(tool)
             kinds.register(kind_of(tool.name))
+            usage.register(tool.name, tool.title, family="films" if tool.makes == "video" else "pictures")
             if tool.needs_source:
                 onward.register(
                     tool.title, tool.icon, partial(from_artwork, tool), price_of=partial(price_from_artwork, tool)
                 )
+        on_erase(adapters.forget_style)
+        also_tidy(adapters.tidy)
+        exporting.register("requests", own_data.write, say=own_data.SAY)
+        closing.register("requests", erase=own_data.erase)
         onward.register(gettext_lazy("Use the recipe"), "corner-up-left", recipe, price_of=price_of_recipe)
         several = partial(price_of_recipe, count=VARIED)
         onward.register(gettext_lazy("Other seeds"), "dices", others, price_of=several)

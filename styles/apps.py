@@ -9,9 +9,10 @@ class StylesConfig(AppConfig):
     name = "styles"
 
     def ready(self) -> None:
-        from accounts import avatars, usage
+        from accounts import audit, avatars, closing, exporting, usage
         from billing import allowance
         from gpu import kinds
+        from styles import own_data
         from styles.intake import pixels
         from styles.job import STUDY
         from styles.queries import resting, styles_since
@@ -20,5 +21,8 @@ class StylesConfig(AppConfig):
         usage.register("styles", styles_since)
         allowance.register_resting(resting)
         kinds.register(STUDY)
+        audit.register(own_data.DEEDS, owned={"style": own_data.ids})
+        exporting.register("styles", own_data.write, say=own_data.SAY)
+        closing.register("styles", erase=own_data.erase)
         settings.CELERY_BEAT_SCHEDULE["styles-erase-due"] = {"task": "styles.tasks.erase_due", "schedule": HOUR}
         settings.CELERY_BEAT_SCHEDULE["styles-study-due"] = {"task": "styles.tasks.study_due", "schedule": STUDY_EVERY}

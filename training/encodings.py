@@ -34,6 +34,12 @@ def tidy() -> int:
     return len(folders)
 
 
+def forget(style: Style) -> None:
+    """What this machine encoded of a style, at once; other machines tidy it away."""
+    for folder in _root().glob(f"{style.public_id}.*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _root() -> Path:
     return Path(settings.STATE_DIR) / "encoded"
 

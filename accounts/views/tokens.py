@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import tokens
+from accounts.closing import refuse_while_closing
 from accounts.forms import TokenForm
 from accounts.views.answers import person, saved
 from config.kit.errors import Refusal
@@ -31,6 +32,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if form.is_valid():
         try:
+            refuse_while_closing(person(request))
             _token, plain = tokens.create_token(user=person(request), **form.cleaned_data)
             return page(request, TEMPLATE, _context(request) | {"new_token": plain}, part="tokens")
         except Refusal as refusal:

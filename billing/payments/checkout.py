@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.closing import refuse_while_closing
 from accounts.models import User
 from billing import plans
 from billing.catalogue import Pack, Plan
@@ -48,6 +49,7 @@ def begin(*, user: User, lookup_key: str, came_from: str = "") -> Purchase:
     """
     if not (is_on() and plans.billing_is_on()):
         raise PaymentsOff
+    refuse_while_closing(user)
     offer = plans.offer(lookup_key)
     say = _("That were many visits to the checkout. Please wait some minutes; nothing was charged.")
     limit("checkout", str(user.pk), times=TIMES, seconds=WINDOW, say=say)

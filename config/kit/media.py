@@ -60,6 +60,20 @@ def save(key: str, content: bytes | Path) -> str:
     return default_storage.save(key, ContentFile(content))
 
 
+def take_in(key: str, path: Path) -> str:
+    """The same for a large file that nobody needs any more where it is: on the same disk it is moved, not copied."""
+    if not _on_disk():
+        return save(key, path)
+    target = Path(default_storage.path(key))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(path, target)
+    except OSError:  # another file system
+        return save(key, path)
+    os.chmod(target, 0o640)
+    return key
+
+
 def open_file(key: str) -> IO[bytes]:
     return default_storage.open(key, "rb")
 
@@ -73,6 +87,20 @@ def read(key: str) -> bytes:
 def delete(key: str) -> None:
     if key:
         default_storage.delete(key)
+
+
+def delete_all(folder: str) -> int:
+    """Every file below a folder, and on a disk the folder; how many files there were."""
+    try:
+        folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        default_storage.delete(f"{folder}/{name}")
+    count = len(names) + sum(delete_all(f"{folder}/{name}") for name in folders)
+    if _on_disk():
+        shutil.rmtree(default_storage.path(folder), ignore_errors=True)
+    return count
 
 
 def exists(key: str) -> bool:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.closing import refuse_while_closing
 from accounts.models import User
 from billing import ledger
 from billing.allowance import tier_of
@@ -31,7 +32,8 @@ def submit(
 ) -> Job:
     """Put work into the line and its price on hold, in one transaction. `say` names it in the ledger.
 
-    Raises `billing.ledger.InsufficientCredits`, and KeyError for a kind nobody registered.
+    Raises `billing.ledger.InsufficientCredits`, a `Refusal` for an account that closes, and KeyError for a kind
+    nobody registered.
     """
     asked = {job_id or uuid.uuid4(): subject}
     return _submit(asked, owner=owner, kind=kind, price=price, say=say, affinity=affinity)[0]
@@ -49,7 +51,8 @@ def _submit(
     asked: Mapping[uuid.UUID, uuid.UUID], *, owner: User, kind: str, price: int, say: str, affinity: str
 ) -> list[Job]:
     """`asked` maps the public id of each job to its subject."""
-    kinds.get(kind)
+    if not kinds.get(kind).quiet:  # what nobody asked for is no wish of theirs
+        refuse_while_closing(owner)
     with transaction.atomic():
         keys = {job_id: f"job:{job_id}:hold" for job_id in asked} if price else {}
         wanted = [ledger.Wanted(price, key, job_id) for job_id, key in keys.items()]

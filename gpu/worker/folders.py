@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 
 from gpu.models import Job
+
+_chores: list[Callable[[], object]] = []
 
 
 def work_root() -> Path:
@@ -41,3 +44,10 @@ def tidy(folder: Path) -> None:
 def tidy_all() -> None:
     for folder in work_root().iterdir():
         tidy(folder)
+    for chore in _chores:
+        chore()
+
+
+def also_tidy(chore: Callable[[], object]) -> None:
+    """Rooms above register in `AppConfig.ready()` what else lies on a worker's disk and may be nobody's any more."""
+    _chores.append(chore)
