@@ -16,6 +16,7 @@ def connect() -> None:
     from allauth.mfa import signals as mfa
     from allauth.socialaccount import signals as social
 
+    mfa.authenticator_added.connect(_count_as_used, dispatch_uid="accounts.count_as_used")
     _note(account.email_changed, "email.change")
     _note(account.password_changed, "password.change")
     _note(account.password_set, "password.change")
@@ -25,6 +26,16 @@ def connect() -> None:
     _note(mfa.authenticator_reset, "second_step.new_codes")
     _note(social.social_account_added, "provider.connect")
     _note(social.social_account_removed, "provider.disconnect")
+
+
+def _count_as_used(request: Any, user: User, authenticator: Any, **kwargs: Any) -> None:
+    """Setting up a second step proves it: nobody is asked for it again a moment later."""
+    from allauth.account.internal.flows.login import record_authentication
+
+    if authenticator.type != "recovery_codes":
+        record_authentication(
+            request, user, method="mfa", id=authenticator.pk, type=authenticator.type, reauthenticated=True
+        )
 
 
 def _note(signal: Signal, verb: str) -> None:

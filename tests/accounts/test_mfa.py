@@ -8,6 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts import actions
@@ -181,6 +182,19 @@ def test_who_has_a_second_step_may_confirm_with_it() -> None:
     other.post(STEP, {"code": code_of(secret)})
     answer = other.get("/accounts/reauthenticate/?next=/accounts/email/")
     assert "/accounts/2fa/reauthenticate/?next=" in answer.content.decode()
+
+
+def test_a_lost_second_step_is_taken_away_by_the_operator(client: Client) -> None:
+    secret = app_for(with_password())
+    sign_in(client)
+    client.post(STEP, {"code": code_of(secret)})
+    call_command("forget_second_step", EMAIL)
+    assert client.get("/settings/").status_code == 302
+    sign_in(client)
+    assert is_in(client)
+    assert AuditEntry.objects.get(verb="second_step.remove").actor is None
+    with pytest.raises(CommandError, match="has no second step"):
+        call_command("forget_second_step", EMAIL)
 
 
 # --- passkeys: the whole ceremony is tested in a browser (tests/browser/test_sign_in.py) ---

@@ -196,7 +196,7 @@ def certificate() -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-PAGE = """<!doctype html><html lang="en"><title>{title}</title><h1>{title}</h1>
+PAGE = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>{title}</title><h1>{title}</h1>
 <p>ArtistCloner wants to know who you are.</p>
 <form method="post">
 <p><label>Email <input name="email" type="email" value="ines@example.com" required></label></p>

@@ -26,4 +26,4 @@ class Command(BaseCommand):
                 raise CommandError(f"{error} Nothing was changed.") from error
             step.save(update_fields=["data"])
             done += 1
-        print(f"{done} sealed again. Keys after the first are needed no more, once every process has the new ones.")
+        self.stdout.write(f"{done} sealed again. Once every process has the new keys, the others can go.")
