@@ -34,6 +34,7 @@ _LEFT_OUT: dict[Any, frozenset[str]] = {
     PaymentMethod: frozenset(),
     Price: frozenset(),
 }
+_EMPTY: dict[Any, Found] = {Dispute: {"balance_transactions": []}}  # it goes through them without asking
 
 
 def mirror(affairs: Affairs, owner: StripeCustomer) -> None:
@@ -56,6 +57,7 @@ def _keep(model: Any, found: Iterable[Found]) -> None:
     for name, one in wanted.items():
         if known.get(name) != one:
             seen = {field: value for field, value in one.items() if field not in _LEFT_OUT[model]}
+            seen |= _EMPTY.get(model, {})
             model.sync_from_stripe_data(stripe.convert_to_stripe_object(seen), api_key=settings.STRIPE_SECRET_KEY)
             model.objects.filter(id=name).update(stripe_data=one)
 

@@ -7,6 +7,7 @@ customer's row, and each effect has one key, so it may run twice, at once, late,
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from traceback import format_exc
 
 import structlog
 from django.db import transaction
@@ -51,8 +52,8 @@ def settle_or_note(customer: str) -> bool:
     """The same where a failure must not end what is being done: it is noted, and the sweep tries again."""
     try:
         return settle(customer)
-    except Exception as error:  # one customer's trouble must not hold up the others
-        log.exception("settle_failed", customer=customer)
+    except Exception as error:  # noqa: BLE001 - one customer's trouble must not hold up the others
+        log.error("settle_failed", customer=customer, trace=format_exc())  # not its locals: they hold our key
         StripeCustomer.objects.filter(customer=customer).update(
             error=f"{type(error).__name__}: {error}"[:LONGEST_ERROR], asked_at=timezone.now() + AGAIN_AFTER
         )
@@ -193,7 +194,7 @@ def _mirror(affairs: Affairs, owner: StripeCustomer) -> str:
     try:
         with transaction.atomic():
             mirror(affairs, owner)
-    except Exception as error:  # the library's own troubles with an object must not stop the money
-        log.exception("mirror_failed", customer=owner.customer)
+    except Exception as error:  # noqa: BLE001 - the library's own troubles must not stop the money
+        log.error("mirror_failed", customer=owner.customer, trace=format_exc())
         return f"mirror: {type(error).__name__}: {error}"[:LONGEST_ERROR]
     return ""

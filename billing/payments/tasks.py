@@ -10,7 +10,7 @@ import stripe
 import structlog
 from celery import shared_task
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from billing.models import StripeCustomer, StripeEvent
@@ -48,18 +48,25 @@ def reconcile() -> int:
         return 0
     for customer in _who_paid_lately():
         adopt(customer)
-    mine = StripeCustomer.objects.filter(livemode=settings.STRIPE_LIVE_MODE)
-    asked = mine.update(asked_at=timezone.now())
+    mine = StripeCustomer.objects.filter(livemode=settings.STRIPE_LIVE_MODE).values_list("pk", flat=True)
+    asked = sum(_ask(pk) for pk in mine.iterator())  # one at a time: some are being settled
     StripeEvent.objects.filter(settled_at__lt=timezone.now() - KEPT).delete()
     log.info("reconcile", customers=asked)
     ring()
     return asked
 
 
+def _ask(pk: int) -> int:
+    return StripeCustomer.objects.filter(pk=pk).update(asked_at=timezone.now())
+
+
 def _due() -> Any:
-    late = Q(settled_at=None) | Q(asked_at__gt=F("settled_at"))
-    rows = StripeCustomer.objects.filter(late, asked_at__lte=timezone.now(), livemode=settings.STRIPE_LIVE_MODE)
-    return rows.order_by("asked_at").values_list("customer", flat=True)
+    """Whose news wait, and who was asked for since they were settled; `asked_at` may lie ahead, after a failure."""
+    news = StripeEvent.objects.filter(settled_at=None, customer=OuterRef("customer"))
+    asked = Q(asked_at__isnull=False, settled_at=None) | Q(asked_at__gt=F("settled_at"))
+    rows = StripeCustomer.objects.filter(Exists(news) | asked, livemode=settings.STRIPE_LIVE_MODE)
+    rows = rows.exclude(asked_at__gt=timezone.now())
+    return rows.order_by(F("asked_at").asc(nulls_first=True), "pk").values_list("customer", flat=True)
 
 
 def _find_owners() -> None:
@@ -77,11 +84,10 @@ def _find_owner(event: StripeEvent) -> None:
     row = adopt(customer) if customer else None
     if row is not None:
         StripeEvent.objects.filter(pk=event.pk).update(customer=customer, error="")
-        StripeCustomer.objects.filter(pk=row.pk).update(asked_at=timezone.now())
         return
     error = f"{customer} is nobody of ours" if customer else ""
     if error:
-        log.warning("stripe_event_of_nobody", event=event.event, customer=customer)
+        log.warning("stripe_event_of_nobody", message=event.event, customer=customer)
     StripeEvent.objects.filter(pk=event.pk).update(settled_at=timezone.now(), error=error)
 
 

@@ -16,11 +16,10 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from billing.models import StripeCustomer, StripeEvent
+from billing.models import StripeEvent
 from billing.payments.bell import ring
 from billing.payments.client import Found, is_on
 from billing.payments.fetching import customer_behind
@@ -66,9 +65,7 @@ def keep(event: Found, body: str) -> StripeEvent:
     row, is_new = StripeEvent.objects.get_or_create(event=event["id"], defaults=facts)
     if not is_new:
         StripeEvent.objects.filter(pk=row.pk).update(times=F("times") + 1)
-    if row.settled_at is None:
-        if row.customer:
-            StripeCustomer.objects.filter(customer=row.customer).update(asked_at=timezone.now())
+    if row.settled_at is None:  # the customer's row is not touched: whoever settles holds it while Stripe answers
         transaction.on_commit(ring, robust=True)
     return row
 
