@@ -19,7 +19,7 @@ import stripe
 from django.test import Client
 
 from config.stack.stripe_double.double import Double
-from config.stack.stripe_double.engine import checkout, payments
+from config.stack.stripe_double.engine import checkout, returns
 from config.stack.stripe_double.engine.cards import card_numbered
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.server import Server
@@ -122,13 +122,13 @@ class StripeDouble:
     def dispute(self, charge: str, *, reason: str = "fraudulent", amount: int | None = None) -> dict[str, Any]:
         """The bank takes a payment back."""
         with self.double.changing() as world:
-            opened = payments.dispute(world, world.store.get("charge", charge), reason=reason, amount=amount)
+            opened = returns.dispute(world, world.store.get("charge", charge), reason=reason, amount=amount)
             return world.shown(opened)
 
     def decide(self, dispute: str, *, won: bool) -> None:
         """The bank has decided a dispute."""
         with self.double.changing() as world:
-            payments.close_dispute(world, world.store.get("dispute", dispute), won=won)
+            returns.close_dispute(world, world.store.get("dispute", dispute), won=won)
 
     def deliver(self, order: Order = None, times: int = 1, lose: Iterable[str] = ()) -> list[int]:
         """Send what waits to our webhook, signed. Returns the answers' statuses.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -28,8 +29,9 @@ def signature(body: bytes, secret: str, at: int) -> str:
 class Courier:
     """Carries events to one address. `due` of a delivery is the machine's time: the double's may be moved."""
 
-    def __init__(self, world: World, *, secret: str, webhook: str) -> None:
+    def __init__(self, world: World, lock: threading.RLock, *, secret: str, webhook: str) -> None:
         self._world = world
+        self._lock = lock
         self.secret = secret
         self.webhook = webhook
         self.held = False  # nothing goes out by itself
@@ -49,23 +51,38 @@ class Courier:
 
     def deliver(self, delivery: Thing) -> int:
         """One attempt; returns the status (0: nobody answered)."""
-        body = self.message(self._event(delivery))
-        now = int(time.time())
+        with self._lock:
+            body = self.message(self._event(delivery))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
             "Stripe-Signature": self.sign(body),
         }
-        status, said = self.send(body, headers)
+        status, said = self.send(body, headers)  # not under the lock: whoever takes it asks the double back
+        with self._lock:
+            self._note(delivery, status, said)
+        return status
+
+    def _note(self, delivery: Thing, status: int, said: str) -> None:
+        now = int(time.time())
         delivery["attempts"].append({"at": now, "status": status, "said": said[:300]})
         if 200 <= status < 300:
             delivery["state"] = "delivered"
             self._event(delivery)["pending_webhooks"] = 0
-        else:
+        elif delivery["state"] != "delivered":
             failures = len(delivery["attempts"])
             delivery["state"] = "waiting" if failures <= len(_WAITS) else "given up"
             delivery["due"] = now + _WAITS[min(failures, len(_WAITS)) - 1]
-        return status
+
+    def deliver_due(self) -> int:
+        """Send what is to go out by itself now; returns how many attempts that were."""
+        with self._lock:
+            self.lose_waiting(self.losing)
+            now = time.time()
+            ready = [] if self.held or not self.webhook else [d for d in self.waiting() if d["due"] <= now]
+        for delivery in ready:
+            self.deliver(delivery)
+        return len(ready)
 
     def sign(self, body: bytes) -> str:
         return signature(body, self.secret, int(time.time()))

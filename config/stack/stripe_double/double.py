@@ -14,9 +14,11 @@ from typing import Any
 from config.stack.stripe_double.api import (
     account,
     catalogue,
+    coupons,
     customers,
     invoices,
     money,
+    portals,
     router,
     schedules,
     sessions,
@@ -25,16 +27,17 @@ from config.stack.stripe_double.api import (
 from config.stack.stripe_double.clock import DAY, Clock
 from config.stack.stripe_double.courier import Courier
 from config.stack.stripe_double.engine import due
-from config.stack.stripe_double.engine.invoicing import TAX_RATE
+from config.stack.stripe_double.engine.drafts import TAX_RATE
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.expanding import expand
 from config.stack.stripe_double.params import Params, parse
 from config.stack.stripe_double.store import Store, Thing, new_id
 from config.stack.stripe_double.world import Settings, World
 
+_TICK = 0.25  # seconds
 API_VERSION = "2026-05-27.dahlia"
 # importing them fills the router
-APIS = (account, catalogue, customers, invoices, money, schedules, sessions, subscriptions)
+APIS = (account, catalogue, coupons, customers, invoices, money, portals, schedules, sessions, subscriptions)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Double:
         self.world.settings = Settings(**store.settings["world"]) if "world" in store.settings else Settings(tax)
         self.key = key
         self.down = False
-        self.courier = Courier(self.world, secret=secret, webhook=webhook)
+        self.courier = Courier(self.world, self.lock, secret=secret, webhook=webhook)
         if store.find(TAX_RATE) is None:
             store.add(_tax_rate(self.world))
         if webhook and not any(store.all("webhook_endpoint", url=webhook)):
@@ -82,6 +85,14 @@ class Double:
         with self.lock:
             if due.catch_up(self.world):
                 self.save()
+
+    def keep_going(self, ended: threading.Event) -> None:
+        """Until `ended`: do what becomes due, and deliver the news of it."""
+        while not ended.wait(_TICK):
+            self.tick()
+            if self.courier.deliver_due():
+                with self.lock:
+                    self.save()
 
     @contextmanager
     def changing(self) -> Iterator[World]:

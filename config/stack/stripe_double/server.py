@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.stack.stripe_double.double import Double
+from config.stack.stripe_double.pages.site import respond
 
 _LARGEST = 1024 * 1024
 
@@ -58,7 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = double.answer(self.command, address.path, address.query, body, dict(self.headers))
             self._send(answer.status, answer.encoded(), {"Content-Type": "application/json", **answer.headers})
             return
-        self._send(404, b"Nothing here.", {"Content-Type": "text/plain; charset=utf-8"})
+        page = respond(double, self.command, address.path, address.query, body, dict(self.headers))
+        self._send(page.status, page.encoded(), page.headers())
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

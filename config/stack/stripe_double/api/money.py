@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.stack.stripe_double.api.router import filtered, page, route
-from config.stack.stripe_double.engine import payments
+from config.stack.stripe_double.engine import payments, returns
 from config.stack.stripe_double.engine.cards import refusal
 from config.stack.stripe_double.errors import ApiError, required
 from config.stack.stripe_double.params import Params
@@ -137,7 +137,7 @@ def create_refund(world: World, params: Params) -> Thing:
     if charge_id is None:
         raise required("charge")
     charge = world.store.get("charge", charge_id, param="charge")
-    return payments.refund(world, charge, amount=amount, reason=reason, metadata=metadata)
+    return returns.refund(world, charge, amount=amount, reason=reason, metadata=metadata)
 
 
 @route("GET", "/v1/refunds/{}")
@@ -173,7 +173,7 @@ def update_dispute(world: World, params: Params, dispute_id: str) -> Thing:
     """Evidence; the words that Stripe's test mode decides by decide here, too."""
     opened = world.store.get("dispute", dispute_id)
     level = params.inside("evidence")
-    evidence = {name: level.text(name) for name in payments.EVIDENCE if name in level}
+    evidence = {name: level.text(name) for name in returns.EVIDENCE if name in level}
     submit, metadata = params.flag("submit", True), params.metadata(opened["metadata"])
     params.end()
     with world.changing(opened, "charge.dispute.updated"):
@@ -185,7 +185,7 @@ def update_dispute(world: World, params: Params, dispute_id: str) -> Thing:
             opened["evidence_details"]["submission_count"] += 1
     word = opened["evidence"]["uncategorized_text"]
     if submit and word in ("winning_evidence", "losing_evidence"):
-        payments.close_dispute(world, opened, won=word == "winning_evidence")
+        returns.close_dispute(world, opened, won=word == "winning_evidence")
     return opened
 
 
@@ -193,7 +193,7 @@ def update_dispute(world: World, params: Params, dispute_id: str) -> Thing:
 def close_dispute(world: World, params: Params, dispute_id: str) -> Thing:
     params.end()
     opened = world.store.get("dispute", dispute_id)
-    payments.close_dispute(world, opened, won=False)
+    returns.close_dispute(world, opened, won=False)
     return opened
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.stack.stripe_double.engine import invoicing
+from config.stack.stripe_double.engine import drafts
 from config.stack.stripe_double.engine.cards import card_of, refusal
 from config.stack.stripe_double.engine.periods import period_after
 from config.stack.stripe_double.engine.subscriptions import (
@@ -41,7 +41,7 @@ def prorations(world: World, subscription: Thing, change: Change, *, at: int) ->
     ):
         name = world.store.get("product", price["product"])["name"]
         lines.append(
-            invoicing.line(
+            drafts.line(
                 world,
                 price,
                 amount=sign * round(price["unit_amount"] * quantity * rest),
@@ -115,7 +115,7 @@ def preview(world: World, subscription: Thing, changes: list[Change], *, prorate
         recurring = world.store.get("price", copied["items"]["data"][0]["price"])["recurring"]
         set_period(copied, end, period_after(end, recurring, anchor=subscription["billing_cycle_anchor"]))
         lines += lines_for_period(world, copied)
-    return invoicing.make_invoice(
+    return drafts.make_invoice(
         world,
         customer,
         lines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.stack.stripe_double.engine import invoicing, payments, subscriptions
+from config.stack.stripe_double.engine import drafts, invoicing, payments, subscriptions
 from config.stack.stripe_double.engine.cards import Card, attach, make_method, refusal
 from config.stack.stripe_double.engine.customers import make_customer
 from config.stack.stripe_double.engine.discounts import find_code, redeem, taken_off
@@ -135,11 +135,9 @@ def _receipt_invoice(world: World, session: Thing, customer: Thing) -> Thing:
         price = world.store.get("price", line["price"])
         amount = price["unit_amount"] * line["quantity"]
         lines.append(
-            invoicing.line(
-                world, price, amount=amount, start=now, end=now, subscription=None, quantity=line["quantity"]
-            )
+            drafts.line(world, price, amount=amount, start=now, end=now, subscription=None, quantity=line["quantity"])
         )
-    invoice = invoicing.make_invoice(
+    invoice = drafts.make_invoice(
         world,
         customer,
         lines,

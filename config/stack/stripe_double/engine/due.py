@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from config.stack.stripe_double.clock import DAY
-from config.stack.stripe_double.engine import changing, checkout, invoicing, payments, schedules, subscriptions
+from config.stack.stripe_double.engine import changing, checkout, invoicing, payments, returns, schedules, subscriptions
 from config.stack.stripe_double.store import Thing
 from config.stack.stripe_double.world import World
 
@@ -42,10 +42,17 @@ def _pending(world: World) -> Iterator[Due]:
     for subscription in world.store.all("subscription"):
         if subscription["status"] not in subscriptions.ENDED:
             yield from _of_subscription(world, subscription)
+    for coming in world.store.behind_of("account").get("disputes", []):
+        yield coming["at"], partial(_dispute, world, coming)
     for intent in world.store.all("payment_intent", status="processing"):
         at = world.store.behind_of(intent["id"]).get("settles_at")
         if at is not None:
             yield at, partial(_settle, world, intent)
+
+
+def _dispute(world: World, coming: Thing) -> None:
+    world.store.behind_of("account")["disputes"].remove(coming)
+    returns.dispute(world, world.store.get("charge", coming["charge"]))
 
 
 def _settle(world: World, intent: Thing) -> None:

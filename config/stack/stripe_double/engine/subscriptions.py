@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from config.stack.stripe_double.clock import HOUR
-from config.stack.stripe_double.engine import invoicing
+from config.stack.stripe_double.engine import drafts, invoicing
 from config.stack.stripe_double.engine.periods import period_after
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.store import Thing, new_id
@@ -163,7 +163,7 @@ def lines_for_period(world: World, subscription: Thing, *, free: bool = False) -
         name = world.store.get("product", price["product"])["name"]
         each = f"(at ${price['unit_amount'] / 100:.2f} / {price['recurring']['interval']})"
         lines.append(
-            invoicing.line(
+            drafts.line(
                 world,
                 price,
                 amount=0 if free else price["unit_amount"] * item["quantity"],
@@ -185,7 +185,7 @@ def bill(
     behind = world.store.behind_of(subscription["id"])
     customer = world.store.get("customer", subscription["customer"])
     waiting = behind.pop("pending_lines", [])
-    invoice = invoicing.make_invoice(
+    invoice = drafts.make_invoice(
         world,
         customer,
         [*waiting, *lines],

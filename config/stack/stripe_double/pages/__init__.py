@@ -1,0 +1,1 @@
+"""What a browser sees: Checkout, the portal, invoices, and the control page."""
