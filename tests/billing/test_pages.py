@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -15,7 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from accounts.tokens import create_token
 from billing import ledger, plans, usage
-from billing.models import CreditTransaction, Entitlement
+from billing.models import Entitlement
 from tests.builders import make_user
 
 pytestmark = pytest.mark.django_db
@@ -98,19 +97,11 @@ def test_a_page_that_cannot_be_is_refused_with_a_sentence(client: Client, artist
 
 
 def spend(user: User, amount: int, tool: str, at: datetime) -> None:
-    """As if it had been then: lines are never changed, so the triggers are off for a moment."""
-    key = f"{tool}:{at}:{amount}"
-    held = ledger.hold(user=user, amount=amount, key=key, say=f"Work of {at:%B}", tool=tool)
-    ledger.capture(hold=held, amount=amount, say=f"Work of {at:%B}")
-    move(f"resolve:{key}", at)
-
-
-def move(key: str, at: datetime) -> None:
-    connection.check_constraints()
-    with connection.cursor() as cursor:
-        cursor.execute("set local session_replication_role = replica")
-        CreditTransaction.objects.filter(key=key).update(at=at)
-        cursor.execute("set local session_replication_role = origin")
+    """As if it were then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.utils.timezone.now", lambda: at)
+        held = ledger.hold(user=user, amount=amount, key=f"{tool}:{at}", say=f"Work of {at:%B}", tool=tool)
+        ledger.capture(hold=held, amount=amount, say=f"Work of {at:%B}")
 
 
 @pytest.fixture
