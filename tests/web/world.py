@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from allauth.usersessions.models import UserSession
+from django.utils import timezone
 from PIL import Image
 
-from accounts.models import User
+from accounts.models import DataExport, User
 from accounts.notices import WELCOME
 from accounts.notifications import notify
 from accounts.tokens import create_token
+from billing.models import Purchase
 from gallery.actions import publish
 from generation.actions import create_request
 from gpu import lifecycle
@@ -76,6 +78,8 @@ def make_world(folder: Path) -> World:
             "token_id": create_token(user=owner, name="kept")[0].public_id,
             "session_id": UserSession.objects.create(user=owner, session_key="elsewhere", ip="127.0.0.1").pk,
             "notification_id": told.public_id,
+            "export_id": DataExport.objects.create(user=owner, state="ready", ready_at=timezone.now()).public_id,
+            "purchase_id": Purchase.objects.create(user=owner, kind="pack", lookup_key="pack_50").public_id,
             "token": "no-such-link",
             "key": "no/such/file.png",
             "name": "no-such-mail",
