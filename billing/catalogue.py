@@ -191,7 +191,9 @@ def _slips(file: _File) -> Iterable[str]:
         yield "plans: a dearer plan does not wait behind a cheaper one (`queue`)"
     if file.plans.get("home") or file.home.slug != "home":
         yield "home: the name “home” is kept for the plan without billing"
-    for plan in file.plans.values():
+    for plan in (*file.plans.values(), file.home):
+        if plan.visible_mark and plan.video:  # what `gallery.addresses` relies on
+            yield f"plans.{plan.slug}.video: a plan that marks pictures makes no films, as films cannot be marked"
         if plan.rollover > plan.credits:
             yield f"plans.{plan.slug}.rollover: at most a month's credits ({plan.credits}) stay"
     if (sizes := [pack.credits for pack in file.packs]) != sorted(set(sizes)):

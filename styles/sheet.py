@@ -56,7 +56,11 @@ def _is_asked(refusal: Refusal) -> bool:
 
 
 def sheet_context(style: Style, *, show: str = "all") -> dict[str, Any]:
-    return {"style": style, "slots": slots(style, show=show)}
+    """The frames; a read-only style shows no empty ones, as nothing can be laid there."""
+    shown = slots(style, show=show)
+    if queries.is_read_only(style):
+        shown = [slot for slot in shown if slot.reference]
+    return {"style": style, "slots": shown}
 
 
 def tally_context(style: Style) -> dict[str, Any]:

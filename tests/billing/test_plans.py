@@ -41,6 +41,11 @@ def broken(folder: Path, old: str, new: str) -> str:
         ('queue = "priority"', 'queue = "standard"\nmax_style = 1', "plans.starter.max_style: "),
         ('price = "upscale"', 'price = "upscaling"', "tools.4.price: “upscaling” (upscale) is not among [prices]"),
         ("credits = 100", "credits = 50", "packs: they stand from the smallest to the largest"),
+        (
+            "visible_mark = true\nvideo = false",
+            "visible_mark = true\nvideo = true",
+            "plans.free.video: a plan that marks",
+        ),
         ("cents = 499", "cents = 4", "catalogue.toml, packs.0.cents: "),
         ("[home]", "[homes]", "catalogue.toml, home: Field required"),
         ("[plans.free]", "[plans.free", "catalogue.toml: "),

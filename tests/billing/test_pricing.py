@@ -38,7 +38,7 @@ def page(user: User | None = None, query: str = "") -> str:
 
 def column(text: str, slug: str) -> str:
     """What stands under one plan."""
-    found = re.search(rf'<li id="plan-{slug}"(.*?)(?=<li id="plan-|<p class="small muted spaced">)', text)
+    found = re.search(rf'<li id="plan-{slug}"(.*?)(?=<li id="plan-|<p class="small muted spaced-above)', text)
     assert found, slug
     return found.group(1)
 
