@@ -7,6 +7,7 @@ where it is: only `#bell-count`, `#bell-lines` and `#bell-said` are replaced.
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -26,7 +27,10 @@ def facts(user: User) -> dict[str, Any]:
     }
 
 
-def render(user: User, *, is_new: bool = False) -> SafeString:
-    """Its parts for the owner's tabs. `is_new`: something came in, and whoever listens is told."""
-    context = {"bell": facts(user) | {"said": is_new}, "oob": True}
+def render(user: User, *, is_new: bool = False, focus: UUID | None = None) -> SafeString:
+    """Its parts for the owner's tabs. `is_new`: something came in, and whoever listens is told.
+
+    `focus` is the line whose button was pressed: the button goes, and the keyboard stays where it was.
+    """
+    context = {"bell": facts(user) | {"said": is_new, "focus": focus}, "oob": True}
     return mark_safe("".join(render_to_string(f"{TEMPLATE}#{part}", context) for part in ("lines", "count", "said")))

@@ -22,9 +22,13 @@ KINDS = (
         WELCOME,
         gettext_lazy("Welcome"),
         mail=True,
+        binding=True,
         listed=False,
         action=gettext_lazy("Open your studio"),
-        example=Example(title=gettext_lazy("Welcome to ArtistCloner"), url="/studio/"),
+        example=Example(
+            title=gettext_lazy("Welcome to ArtistCloner"),
+            body=gettext_lazy("Bring 20 to 40 of your works, and watch a model learn your hand."),
+        ),
     ),
     Kind(
         EXPORT,

@@ -73,7 +73,7 @@ class AddressInline(ReadOnly, TabularInline):  # type: ignore[misc]
 class UserAdmin(ModelAdmin):  # type: ignore[misc]
     """Accounts are made on the sign-up page or in the terminal, and never deleted: the ledger needs its owners."""
 
-    list_display = ("email", "name", "handle", "state", "ways_in", "is_staff", "date_joined", "last_seen", "elsewhere")
+    list_display = ("email", "name", "handle", "state", "ways_in", "is_staff", "date_joined", "last_seen")
     list_filter = ("state", "is_staff", "is_superuser", "date_joined", "last_login")
     search_fields = ("email", "name", "handle", "public_id", "emailaddress__email")
     search_help_text = "An email (former ones and others of theirs, too), a name, a handle or an id"

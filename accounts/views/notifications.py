@@ -66,7 +66,7 @@ def open_notification(request: HttpRequest, notification_id: UUID) -> HttpRespon
 def read(request: HttpRequest, notification_id: UUID) -> HttpResponse:
     notification = get_object_or_404(_own(request).select_related("user"), public_id=notification_id)
     notifications.read(notification=notification)
-    return _as_it_is(request)
+    return _as_it_is(request, focus=notification_id)
 
 
 @require_POST
@@ -117,10 +117,10 @@ def _own(request: HttpRequest) -> Any:
     return Notification.objects.filter(user=person(request))
 
 
-def _as_it_is(request: HttpRequest) -> HttpResponse:
+def _as_it_is(request: HttpRequest, *, focus: UUID | None = None) -> HttpResponse:
     """The bell's parts for the panel; for a plain form the page it stood on."""
     if getattr(request, "htmx", False):
-        return HttpResponse(bell.render(person(request)))
+        return HttpResponse(bell.render(person(request), focus=focus))
     back = request.META.get("HTTP_REFERER", "")
     if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return redirect(back)
@@ -129,7 +129,7 @@ def _as_it_is(request: HttpRequest) -> HttpResponse:
 
 
 def _choosable() -> list[notifications.Kind]:
-    return [kind for kind in notifications.kinds() if not (kind.binding or kind.staff)]
+    return [kind for kind in notifications.kinds() if kind.listed and not (kind.binding or kind.staff)]
 
 
 def _wishes(request: HttpRequest) -> dict[str, Any]:
@@ -143,6 +143,6 @@ def _wishes(request: HttpRequest) -> dict[str, Any]:
             }
             for kind in _choosable()
         ],
-        "binding": [kind for kind in notifications.kinds() if kind.binding and not kind.staff],
+        "binding": [kind for kind in notifications.kinds() if kind.listed and kind.binding and not kind.staff],
         "email": person(request).email,
     }

@@ -131,7 +131,8 @@ def usage_chart(
     marks = [1, *range(5, len(days) + 1, 5)]
     words = [str(day) for day in range(1, len(days) + 1)]
     if labels:
-        marks, words = list(range(1, len(days) + 1, math.ceil(len(days) / 8))), list(labels)
+        step = math.ceil(len(days) / 8)
+        marks, words = list(range(1 + step // 2, len(days) + 1, step)), list(labels)
     return {
         "bars": bars,
         "days": [Tick(round((day - 1) * slot + slot * 0.355, 1), words[day - 1]) for day in marks],
