@@ -36,6 +36,11 @@ from config.kit import sealing
 from config.kit.errors import Refusal, TooMany
 
 WAIT = 300  # seconds after too many wrong codes or passwords: the longest window of ACCOUNT_RATE_LIMITS
+WAYS = {
+    "reauthenticate": gettext_lazy("Use your password"),
+    "mfa_reauthenticate": gettext_lazy("Use a code"),
+    "mfa_reauthenticate:webauthn": gettext_lazy("Use a passkey"),
+}
 LIMITS = ("too_many_login_attempts", "rate_limited")
 
 
@@ -73,7 +78,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return required
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, Any]]:
-        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        methods = [way | {"description": WAYS[way["id"]]} for way in super().get_reauthentication_methods(user)]
         if not methods and comes_by_provider_alone(user):
             methods = [{"id": "provider", "description": "", "url": reverse("accounts:confirm_by_provider")}]
         return methods

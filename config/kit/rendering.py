@@ -74,7 +74,9 @@ class RefusalMiddleware:
             response = toast(HttpResponse(status=exception.status), exception.say, kind="danger", way=way)
         else:
             context = {"refusal": exception, "say": exception.say, "back": request.META.get("HTTP_REFERER", "/")}
-            response = render(request, "refusal.html", context, status=exception.status)
+            too_often = isinstance(exception, TooMany) and not exception.way_up
+            template = "429.html" if too_often else "refusal.html"
+            response = render(request, template, context, status=exception.status)
         if isinstance(exception, TooMany):
             response["Retry-After"] = str(exception.retry_after)
         return response

@@ -85,7 +85,7 @@ def test_turning_it_off_asks_as_well_and_takes_the_recovery_codes_along() -> Non
     secret = turn_on(client)
     other = Client()
     sign_in(other)
-    other.post(STEP, {"code": code_of(secret, periods=0)})
+    other.post(STEP, {"code": code_of(secret)})
     assert other.post("/accounts/2fa/totp/deactivate/").status_code == 302
     assert has_step(user, "totp")
     client.post("/accounts/2fa/totp/deactivate/")

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from accounts.templatetags.devices import device
+from accounts.templatetags.signing_in import device
 from tests.accounts.signing_in import PASSWORD, confirm, is_in, sign_in, signed_in, with_password
 
 pytestmark = pytest.mark.django_db

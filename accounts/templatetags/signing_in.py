@@ -1,6 +1,9 @@
-"""What a person recognises a browser by, from the long line it introduces itself with."""
+"""Words and choices of the pages about signing in."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
@@ -32,7 +35,7 @@ HANDHELD = ("iPhone", "iPad", "Android")
 
 @register.filter
 def device(user_agent: str) -> str:
-    """“Firefox on Linux”."""
+    """What a person knows a browser by, from the long line it introduces itself with: “Firefox on Linux”."""
     browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), None)
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), None)
     if browser and system:
@@ -43,3 +46,10 @@ def device(user_agent: str) -> str:
 @register.filter
 def device_icon(user_agent: str) -> str:
     return "smartphone" if any(mark in user_agent for mark in HANDHELD) else "monitor"
+
+
+@register.filter
+def not_among(providers: Iterable[Any], accounts: Iterable[Any]) -> list[Any]:
+    """The providers of which nobody is connected yet."""
+    connected = {account.provider for account in accounts}
+    return [provider for provider in providers if provider.id not in connected]
