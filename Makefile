@@ -5,8 +5,8 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BOOTSTRAP := $(PYTHON) config/stack/bootstrap.py
-# pytest's arguments, a management command, and where the site listens and keeps its data
-export STATE_DIR HOST PORT
+# where the site keeps its data and listens, and whether a double of Stripe stands beside it
+export STATE_DIR HOST PORT STRIPE
 
 help: ## this list
 	@echo "ArtistCloner. Commands:"
@@ -15,7 +15,7 @@ help: ## this list
 	@echo
 	@echo "Settings are variables: make run PORT=8001 STATE_DIR=~/pictures   (all of them: docs/configuration.md)"
 
-run: ## start everything at http://localhost:8000 and keep it running; Ctrl-C stops it
+run: ## start everything at http://localhost:8000 and keep it running; Ctrl-C stops it. STRIPE=double: buying, without money
 	@exec $(BOOTSTRAP) run
 
 manage: ## a management command, beside a running site or without: make manage CMD="credits grant me@example.com 500"

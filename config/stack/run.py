@@ -12,6 +12,7 @@ from typing import Any
 
 from config.stack import process, programs
 from config.stack.address import Address
+from config.stack.payments import StripeDouble
 from config.stack.programs import Step
 from config.stack.servers import Postgres, Redis, Server
 from config.stack.state import State, Trouble
@@ -35,11 +36,12 @@ def run() -> int:
     if process.end_leftovers(state):
         say("The last run was killed; what it left behind is cleaned up.")
     address.check_free()
+    double = StripeDouble.from_environment(state, address)
     with Supervisor(state, say) as supervisor:
         try:
-            env = bring_up(supervisor, state, address)
+            env = bring_up(supervisor, state, address, double)
             supervisor.wait_for([("The site", lambda: answers(address))], seconds=_SITE_STARTS)
-            say(welcome(state, address, env))
+            say(welcome(state, address, env, double))
             supervisor.watch()
         except Stopped:
             pass
@@ -50,13 +52,20 @@ def run() -> int:
     return 0
 
 
-def bring_up(supervisor: Supervisor, state: State, address: Address) -> dict[str, str]:
+def bring_up(
+    supervisor: Supervisor, state: State, address: Address, double: StripeDouble | None = None
+) -> dict[str, str]:
     """Servers, preparations, site. Returns the environment that the programs share."""
     env = start_servers(supervisor, state, address)
+    if double is not None:
+        env |= double.env()
+        supervisor.start(double.program())
     steps = programs.preparations(state, env, embedded_database=not os.environ.get("DATABASE_URL"))
     if steps:
         say("Preparing the database and the pages …")
         prepare(supervisor, state, steps)
+    if double is not None:
+        open_shop(supervisor, state, double, env)
     for program in programs.site(state, address, env):
         supervisor.start(program)
     state.write_json(_FILE, {"address": address.public_url, "env": env})
@@ -80,6 +89,14 @@ def start_servers(supervisor: Supervisor, state: State, address: Address, *, thr
         supervisor.start(server.program())
     supervisor.wait_for([(title, server.is_ready) for title, server in servers], seconds=_SERVERS_START)
     return programs.environment(state, address, database_url=database_url, redis_url=redis_url)
+
+
+def open_shop(supervisor: Supervisor, state: State, double: StripeDouble, env: dict[str, str]) -> None:
+    """The double has to answer, and to know what is sold here, before anybody can buy."""
+    supervisor.wait_for([("The double of Stripe", double.is_ready)], seconds=_SERVERS_START)
+    step = double.offers(env)
+    if step is not None:
+        prepare(supervisor, state, [step])
 
 
 def prepare(supervisor: Supervisor, state: State, steps: list[Step]) -> None:
@@ -111,7 +128,7 @@ def answers(address: Address) -> bool:
     return False
 
 
-def welcome(state: State, address: Address, env: dict[str, str]) -> str:
+def welcome(state: State, address: Address, env: dict[str, str], double: StripeDouble | None = None) -> str:
     url = env["PUBLIC_URL"]
     lines = ["", f"ArtistCloner is ready: {url}", "", "  Open it in a browser and sign up with any e-mail address."]
     if not os.environ.get("EMAIL_URL"):
@@ -120,6 +137,9 @@ def welcome(state: State, address: Address, env: dict[str, str]) -> str:
     base = os.environ.get("BASE_MODEL") or state.read_json("models.json").get("base") or "starter"
     if base == "starter":
         lines.append("  Pictures come from the small starter model, for trying out. For work: docs/models.md")
+    if double is not None:
+        lines.append("  Buying is played with a double of Stripe; no money moves (docs/stripe-double.md).")
+        lines.append(f"  Its clock, its news and its test cards: {double.url}/double/")
     lines += [
         '  A token for the API: make manage CMD="api_token you@example.com --create"',
         f"  Data and logs: {state.root}",

@@ -196,14 +196,21 @@ class Redis:
             return False
 
 
+def is_free(port: int, host: str) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """A loopback port that nobody listens on."""
     for port in random.sample(_PORTS, 200):
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if is_free(port, LOOPBACK):
             return port
     raise Trouble("No free port was found on this machine's loopback address.")
 

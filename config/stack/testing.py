@@ -17,6 +17,7 @@ from config.stack.supervisor import Supervisor
 _INTERRUPTED = 2  # pytest's exit status after Ctrl-C
 _OF_THE_OUTSIDE = (
     "DATABASE_URL", "REDIS_URL", "STATE_DIR", "HOST", "PORT", "PUBLIC_URL", "ALLOWED_HOSTS", "MAKEFLAGS", "MAKELEVEL",
+    "STRIPE", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_HOST", "STRIPE_TAX", "BILLING",
 )  # fmt: skip
 
 

@@ -35,6 +35,10 @@ _NOT_PASSED_ON = (
     "MAKEFLAGS",
     "MAKELEVEL",
     "MFLAGS",
+    "STRIPE",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_API_HOST",
 )
 
 

@@ -50,7 +50,7 @@ def create_session(world: World, params: Params) -> Thing:
         world.store.get("customer", given["customer"], param="customer")
         if given["customer_email"] is not None:
             raise ApiError("You may only specify one of these parameters: customer, customer_email.", param="customer")
-    elif session["automatic_tax"]["enabled"] is False and "customer_update" in params:
+    elif "customer_update" in params:
         raise invalid("customer_update", "`customer_update` can only be used with `customer`.")
     session["currency"] = world.store.get("price", lines[0]["price"])["currency"]
     for line in lines:

@@ -111,7 +111,7 @@ def _show(world: World, session: Thing, *, say: str = "", fields: Thing | None =
 {_trial(world, session)}
 </section>
 """
-    return frame(title, body, status=402 if say else 200)
+    return frame(title, body)
 
 
 def _sums(world: World, session: Thing) -> str:

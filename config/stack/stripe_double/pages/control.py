@@ -18,7 +18,7 @@ from config.stack.stripe_double.pages.portal import state
 from config.stack.stripe_double.store import Thing
 from config.stack.stripe_double.world import World
 
-_SHOWN = 60  # of the newest news
+_SHOWN = 40  # of the newest news
 _STATES = {"delivered": "good", "waiting": "warn", "lost": "bad", "given up": "bad"}
 
 
@@ -28,7 +28,7 @@ def show(double: Double, request: Request) -> Page:
         body = f"""
 <h1>Control page</h1>
 {problem(request.query.get("problem", ""))}{f'<p class="said" role="status">{esc(said)}</p>' if said else ""}
-{_clock(world)}{_courier(double)}{_subscriptions(world)}{_charges(world)}{_settings(world)}
+{_clock(world)}{_subscriptions(world)}{_charges(world)}{_courier(double)}{_settings(world)}
 <section><h2>Test cards</h2>{card_table(debits=True)}</section>
 """
         return frame("Control page", body, wide=True)

@@ -80,7 +80,7 @@ def _show(world: World, session: Thing, *, say: str = "") -> Page:
         parts.append(_card(world, customer))
     if features["invoice_history"]["enabled"] and not only_card:
         parts.append(_invoices(world, customer))
-    return frame("Billing", "".join(parts), status=402 if say else 200)
+    return frame("Billing", "".join(parts))
 
 
 def state(word: str) -> str:
@@ -192,7 +192,7 @@ def _invoice(world: World, invoice: Thing, *, say: str = "") -> Page:
 <section><p class="soft">{esc(invoice["customer_email"] or "")} · {day(invoice["created"])}</p>
 {rows}<p class="sum total"><span>To pay</span><span>{due}</span></p>{file}</section>{form}
 """
-    return frame(f"Invoice {invoice['number']}", body, status=402 if say else 200)
+    return frame(f"Invoice {invoice['number']}", body)
 
 
 def invoice_file(double: Double, request: Request, account: str, invoice_id: str) -> Page:
