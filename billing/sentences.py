@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -11,22 +13,55 @@ from billing.models import CreditEntry, CreditHold, CreditTransaction
 
 Kind = CreditTransaction.Kind
 Sum = list[tuple[str, int]]
+AT_ONCE = timedelta(seconds=1)  # the holds of one order are made in one transaction
 
 
 @dataclass(frozen=True)
 class Line:
-    """`sum` is what “How this was counted” shows: labels and figures, the last one being the result."""
+    """`row` is its transaction, or the newest of those that it tells together.
+
+    `sum` is what “How this was counted” shows: labels and figures, the last one being the result.
+    """
 
     row: CreditTransaction
+    title: str
     say: str
+    amount: int
     sum: Sum
+
+
+def told_all(rows: Sequence[CreditTransaction]) -> list[Line]:
+    """The lines of these transactions, newest first. What was ordered together and paid in a row is one line."""
+    orders: list[list[CreditTransaction]] = []
+    for row in rows:
+        if orders and _ordered_together(orders[-1][-1], row):
+            orders[-1].append(row)
+        else:
+            orders.append([row])
+    return [_of_order(order) if len(order) > 1 else told(order[0]) for order in orders]
+
+
+def _ordered_together(one: CreditTransaction, other: CreditTransaction) -> bool:
+    if one.kind != Kind.CAPTURE or other.kind != Kind.CAPTURE or one.hold is None or other.hold is None:
+        return False
+    return one.hold.say == other.hold.say and abs(one.hold.created_at - other.hold.created_at) < AT_ONCE
+
+
+def _of_order(order: list[CreditTransaction]) -> Line:
+    row, held = order[0], order[0].hold
+    words = {"n": len(order), "what": held.say if held else row.say}
+    each = {-one.amount for one in order}
+    pieces = [(one.say, one.amount) for one in reversed(order)]
+    amount = sum(one.amount for one in order)
+    say = ngettext("%(n)d credit each.", "%(n)d credits each.", max(each)) % {"n": max(each)} if len(each) == 1 else ""
+    return Line(row, _("%(n)d × %(what)s") % words, say, amount, [*pieces, (_("together"), amount)])
 
 
 def told(row: CreditTransaction) -> Line:
     """The line of one transaction; its hold and its entries are best at hand."""
     if row.hold is not None and row.kind != Kind.REFUND:
-        return Line(row, _about(row, row.hold), _of_work(row, row.hold))
-    return Line(row, _reason(row), _of_debt(row))
+        return Line(row, row.say, _about(row, row.hold), row.amount, _of_work(row, row.hold))
+    return Line(row, row.say, _reason(row), row.amount, _of_debt(row))
 
 
 def _about(row: CreditTransaction, hold: CreditHold) -> str:

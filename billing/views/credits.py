@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from billing import ledger, payments, plans, queries, statement, usage
 from billing.models import Entitlement
-from billing.sentences import told
+from billing.sentences import told_all
 from config.kit.rendering import page
 
 LINES = 25  # on one page of the ledger
@@ -53,7 +53,7 @@ def _statement(user: User, kind: str, month: str, cursor: str) -> dict[str, Any]
         "kinds": [(name, say) for name, (say, _kinds) in queries.FILTERS.items()],
         "kind": kind,
         "query": f"{urlencode(wanted)}&" if wanted else "",
-        "lines": [told(row) for row in lines.items],
+        "lines": told_all(lines.items),
         "next": lines.next,
         "is_first_page": not cursor,
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.utils import timezone
 
 from billing import ledger
-from billing.models import CreditTransaction, Entitlement
+from billing.models import CreditHold, CreditTransaction, Entitlement
 from billing.queries import lines_of
-from billing.sentences import Line, told
+from billing.sentences import Line, told, told_all
 from generation import actions as generating
 from gpu import lifecycle
 from tests.builders import make_style, make_version
@@ -18,6 +20,7 @@ from tests.generation.making import ask, finish, make_artist
 from tests.training.ready import checkpoint_event, done_event, make_ready_style, running_run
 
 pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +68,28 @@ def test_pictures_say_their_styles_and_how_many_they_are(tmp_path: Path) -> None
     assert [line.say for line in lines_of(owner)[:2]] == [
         "Picture in Harbour and Carnival line, 2 of 2: a fox in the snow",
         "Picture in Harbour and Carnival line, 1 of 2: a fox in the snow",
+    ]
+
+
+def test_pictures_that_were_ordered_together_are_one_line_that_unfolds(tmp_path: Path) -> None:
+    owner = make_artist()
+    request = ask(owner, count=3)
+    for output in request.outputs.all():
+        finish(output, tmp_path)
+    later = ask(owner)
+    finish(later.outputs.get(), tmp_path)
+    CreditHold.objects.filter(job=later.outputs.get().job.public_id).update(created_at=timezone.now() + HOUR)
+    single, together, gift = told_all(list(lines_of(owner)))
+    assert (single.title, single.amount) == ("Picture: a fox in the snow", -1)
+    assert (together.title, together.say, together.amount) == (
+        "3 × Picture: a fox in the snow",
+        "1 credit each.",
+        -3,
+    )
+    assert together.row.balance == gift.row.balance - 3
+    assert together.sum == [
+        *((f"Picture, {place} of 3: a fox in the snow", -1) for place in (1, 2, 3)),
+        ("together", -3),
     ]
 
 
