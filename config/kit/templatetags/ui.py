@@ -67,7 +67,7 @@ def absolute(context: Context, path: str) -> str:
 
 @register.inclusion_tag("ui/ways_up.html", takes_context=True)
 def ways_up(context: Context, refusal: Refusal, place: str = "") -> dict[str, Any]:
-    """What would lift a refusal, as links that lead back here. `place`: "" in a sentence, `buttons` or `wide`."""
+    """What would lift a refusal, as links that lead back here. `place` is explained in the template."""
     request = context.get("request")
     here = page_of(request) if request else ""
     return {"ways": [way.back_to(here) for way in refusal.ways_up], "place": place}
