@@ -243,6 +243,10 @@ class DataExport(PublicIdModel):
     def __str__(self) -> str:
         return f"of {self.user}, {self.state}"
 
+    @property
+    def is_running(self) -> bool:
+        return self.state in (self.State.QUEUED, self.State.MAKING)
+
 
 class Closing(PublicIdModel):
     """The end of an account: asked for, due after a grace period in which it can be taken back, then done."""

@@ -19,5 +19,10 @@ urlpatterns = [
     path("notifications/", notifications.settings_page, name="notifications_settings"),
     path("notifications/save/", notifications.save_settings, name="save_notifications"),
     path("data/", own_data.data_page, name="data"),
+    path("data/export/", own_data.export_part, name="export"),
+    path("data/export/ask/", own_data.ask_export, name="ask_export"),
+    path("data/export/<uuid:export_id>/", own_data.download_export, name="download_export"),
+    path("data/close/", own_data.close_account, name="close_account"),
+    path("data/keep/", own_data.keep_account, name="keep_account"),
     path("sign-in/<str:token>/", sign_in_link.use_link, name="use_link"),
 ]

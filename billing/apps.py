@@ -24,7 +24,7 @@ class BillingConfig(AppConfig):
         email_verified.connect(give_free_credits, dispatch_uid="billing.free_credits")
         usage.register("credits_spent", spent)
         exporting.register("credits", own_data.write, say=own_data.SAY)
-        closing.register("credits", stop=own_data.stop, erase=own_data.erase)
+        closing.register("credits", goes=own_data.goes, stop=own_data.stop, erase=own_data.erase)
         payments = {"sweep": 60.0, "reconcile": crontab(hour=3, minute=40)}
         for chore, schedule in payments.items():
             task = f"billing.payments.tasks.{chore}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model
+from django.utils.translation import ngettext
 from djstripe import models as mirror
 
 from accounts.exporting import Archive
@@ -42,6 +44,14 @@ def write(user: User, archive: Archive) -> None:
     archive.rows("purchases.json", purchases.values("created_at", "kind", "lookup_key", "state", "settled_at"))
     archive.rows("invoices.json", _mirrored(mirror.Invoice, user))
     archive.rows("payment_methods.json", _mirrored(mirror.PaymentMethod, user))
+
+
+def goes(user: User) -> str:
+    account = CreditAccount.objects.filter(user=user).first()
+    if account is None or not settings.BILLING or not account.balance:
+        return ""
+    say = ngettext("%(n)d credit that is not spent.", "%(n)d credits that are not spent.", account.balance)
+    return say % {"n": account.balance}
 
 
 def stop(user: User) -> None:

@@ -15,5 +15,5 @@ class GalleryConfig(AppConfig):
         usage.register("pictures", pictures_since)
         audit.register(own_data.DEEDS, owned={"artwork": own_data.ids})
         exporting.register("gallery", own_data.write, say=own_data.SAY)
-        closing.register("gallery", stop=own_data.stop, erase=own_data.erase)
+        closing.register("gallery", goes=own_data.goes, stop=own_data.stop, erase=own_data.erase)
         settings.CELERY_BEAT_SCHEDULE["gallery-purge"] = {"task": "gallery.tasks.purge_deleted", "schedule": HOUR}

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -18,8 +19,8 @@ SAY = "every picture and film at full size, with its recipe; what was deleted le
 
 AT_ONCE = 200
 DEEDS = {
-    "artwork.take_down": _("Picture taken down"),
-    "artwork.hang_again": _("Picture hung up again"),
+    "artwork.take_down": gettext_lazy("Picture taken down"),
+    "artwork.hang_again": gettext_lazy("Picture hung up again"),
 }
 
 
@@ -29,6 +30,16 @@ def ids(user: User) -> QuerySet[Artwork, dict[str, Any]]:
 
 def write(user: User, archive: Archive) -> None:
     archive.rows("artworks.json", _rows(user, archive))
+
+
+def goes(user: User) -> str:
+    made = Artwork.objects.filter(owner=user)
+    films = made.filter(kind=Artwork.Kind.VIDEO).count()
+    pictures = made.count() - films
+    if not pictures and not films:
+        return ""
+    say = _("Your gallery: %(pictures)d pictures and %(films)d films, with their recipes.")
+    return say % {"pictures": pictures, "films": films}
 
 
 def stop(user: User) -> None:

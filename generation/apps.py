@@ -52,7 +52,7 @@ class GenerationConfig(AppConfig):
         on_erase(adapters.forget_style)
         also_tidy(adapters.tidy)
         exporting.register("requests", own_data.write, say=own_data.SAY)
-        closing.register("requests", erase=own_data.erase)
+        closing.register("requests", goes=own_data.goes, erase=own_data.erase)
         onward.register(gettext_lazy("Use the recipe"), "corner-up-left", recipe, price_of=price_of_recipe)
         several = partial(price_of_recipe, count=VARIED)
         onward.register(gettext_lazy("Other seeds"), "dices", others, price_of=several)

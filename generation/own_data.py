@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.exporting import Archive
 from accounts.models import User
 from config.kit import media
@@ -17,6 +19,11 @@ AT_ONCE = 200
 
 def write(user: User, archive: Archive) -> None:
     archive.rows("requests.json", _rows(user, archive))
+
+
+def goes(user: User) -> str:
+    count = Request.objects.filter(owner=user).count()
+    return _("What you asked for: %(n)d requests, with uploads and masks.") % {"n": count} if count else ""
 
 
 def erase(user: User) -> Mapping[str, int]:

@@ -23,6 +23,6 @@ class StylesConfig(AppConfig):
         kinds.register(STUDY)
         audit.register(own_data.DEEDS, owned={"style": own_data.ids})
         exporting.register("styles", own_data.write, say=own_data.SAY)
-        closing.register("styles", erase=own_data.erase)
+        closing.register("styles", goes=own_data.goes, erase=own_data.erase)
         settings.CELERY_BEAT_SCHEDULE["styles-erase-due"] = {"task": "styles.tasks.erase_due", "schedule": HOUR}
         settings.CELERY_BEAT_SCHEDULE["styles-study-due"] = {"task": "styles.tasks.study_due", "schedule": STUDY_EVERY}

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -17,14 +18,14 @@ from styles.models import Adapter, Reference, Style
 
 SAY = "every style: its works with their captions, what you declared, consents, and the weights of each version"
 DEEDS = {
-    "style.create": _("Style made"),
-    "style.import": _("LoRA imported as a style"),
-    "style.declare": _("Rights to the works of a style declared"),
-    "style.use_instead": _("Style chosen among those of the plan"),
-    "style.delete": _("Style deleted"),
-    "style.restore": _("Style brought back"),
-    "consent.record": _("Consent of a depicted person recorded"),
-    "consent.revoke": _("Consent of a depicted person revoked"),
+    "style.create": gettext_lazy("Style made"),
+    "style.import": gettext_lazy("LoRA imported as a style"),
+    "style.declare": gettext_lazy("Rights to the works of a style declared"),
+    "style.use_instead": gettext_lazy("Style chosen among those of the plan"),
+    "style.delete": gettext_lazy("Style deleted"),
+    "style.restore": gettext_lazy("Style brought back"),
+    "consent.record": gettext_lazy("Consent of a depicted person recorded"),
+    "consent.revoke": gettext_lazy("Consent of a depicted person revoked"),
 }
 
 
@@ -35,6 +36,16 @@ def ids(user: User) -> QuerySet[Style, dict[str, Any]]:
 def write(user: User, archive: Archive) -> None:
     for style in Style.objects.with_deleted().filter(owner=user).order_by("pk").iterator():
         _write(style, archive)
+
+
+def goes(user: User) -> str:
+    styles = Style.objects.with_deleted().filter(owner=user, purged_at=None)
+    if not styles:
+        return ""
+    works = Reference.objects.with_deleted().filter(style__owner=user).count()
+    versions = Adapter.objects.filter(style__owner=user, state=Adapter.State.READY).count()
+    say = _("Your styles: %(styles)d, with %(works)d works and the weights of %(versions)d versions.")
+    return say % {"styles": len(styles), "works": works, "versions": versions}
 
 
 def erase(user: User) -> Mapping[str, int]:

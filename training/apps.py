@@ -25,5 +25,5 @@ class TrainingConfig(AppConfig):
         on_erase(forget_style)
         also_tidy(encodings.tidy)
         exporting.register("trainings", own_data.write, say=own_data.SAY)
-        closing.register("trainings", erase=own_data.erase)
+        closing.register("trainings", goes=own_data.goes, erase=own_data.erase)
         settings.CELERY_BEAT_SCHEDULE["training-tidy"] = {"task": "training.tasks.tidy_encodings", "schedule": HOUR}

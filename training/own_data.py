@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.exporting import Archive
 from accounts.models import User
 from config.kit import media
@@ -17,6 +19,11 @@ SAY = "every training: its settings, the learning curve, samples on the way and 
 def write(user: User, archive: Archive) -> None:
     for run in Run.objects.filter(style__owner=user).select_related("style", "adapter", "job").order_by("pk"):
         _write(run, archive)
+
+
+def goes(user: User) -> str:
+    count = Run.objects.filter(style__owner=user).count()
+    return _("Your trainings: %(n)d, with curves, samples and checkpoints.") % {"n": count} if count else ""
 
 
 def erase(user: User) -> Mapping[str, int]:

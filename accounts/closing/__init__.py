@@ -5,6 +5,6 @@ A room registers in its `AppConfig.ready()` what it stops at the ask, and what i
 
 from accounts.closing.asking import GRACE, ask, closing_of, refuse_while_closing, take_back
 from accounts.closing.finishing import work
-from accounts.closing.rooms import register
+from accounts.closing.rooms import register, what_goes
 
-__all__ = ["GRACE", "ask", "closing_of", "refuse_while_closing", "register", "take_back", "work"]
+__all__ = ["GRACE", "ask", "closing_of", "refuse_while_closing", "register", "take_back", "what_goes", "work"]

@@ -10,26 +10,41 @@ from accounts.models import User
 Stop = Callable[[User], None]
 # how many of what are gone now; what was gone before is not counted again
 Erase = Callable[[User], Mapping[str, int]]
+# what goes, in a sentence; "" for nothing
+Goes = Callable[[User], str]
 # why it cannot begin yet, "" when it can
 Waits = Callable[[User], str]
 
 
 @dataclass(frozen=True)
 class Room:
-    """Each of the three may be called again at any time, also after it was cut short."""
+    """Each may be called again at any time, also after it was cut short."""
 
     name: str
-    stop: Stop | None
-    waits: Waits | None
-    erase: Erase | None
+    goes: Goes | None = None
+    stop: Stop | None = None
+    waits: Waits | None = None
+    erase: Erase | None = None
 
 
 _rooms: dict[str, Room] = {}
 
 
-def register(name: str, *, stop: Stop | None = None, waits: Waits | None = None, erase: Erase | None = None) -> None:
-    """`stop` ends at the ask what must not go on, `waits` holds the end back, `erase` is the end."""
-    _rooms[name] = Room(name, stop, waits, erase)
+def register(
+    name: str,
+    *,
+    goes: Goes | None = None,
+    stop: Stop | None = None,
+    waits: Waits | None = None,
+    erase: Erase | None = None,
+) -> None:
+    """`goes` tells what will be lost, `stop` ends at the ask what must not go on, `waits` holds the end back."""
+    _rooms[name] = Room(name, goes, stop, waits, erase)
+
+
+def what_goes(user: User) -> list[str]:
+    """A line for each room that has something to lose, the lower ones first."""
+    return [line for room in _rooms.values() if room.goes and (line := room.goes(user))]
 
 
 def rooms() -> list[Room]:

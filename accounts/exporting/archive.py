@@ -97,8 +97,9 @@ class Archive:
 
     def abandon(self) -> None:
         """Let go of the file, finished or not."""
-        if self._zip.fp is not None:
-            self._zip.fp.close()
+        unfinished, self._zip.fp = self._zip.fp, None  # what has none writes nothing more when it goes
+        if unfinished is not None:
+            unfinished.close()
 
     def _read(self, source: Any, name: str) -> bytes:
         try:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts import avatars, bell
+from accounts.closing import closing_of
 from accounts.models import Profile, User
 from billing.allowance import allowance_of
 from billing.models import CreditAccount
@@ -32,6 +33,7 @@ def _shell_of(user: User) -> dict[str, Any]:
         "name": user.display_name,
         "handle": user.handle,
         "plan": allowance_of(user).name,
+        "closing": closing_of(user),
         "avatar_url": avatars.url_of(profile),
         "available": available(user),
         "running": running_facts(user),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def test_what_cannot_be_stopped_now_is_stopped_later(monkeypatch: pytest.MonkeyP
         if len(calls) == 1:
             raise OSError("Stripe is away")
 
-    monkeypatch.setitem(rooms._rooms, "elsewhere", rooms.Room("elsewhere", stop, None, None))
+    monkeypatch.setitem(rooms._rooms, "elsewhere", rooms.Room("elsewhere", stop=stop))
     user = make_user()
     row = asked(user)
     assert "Stripe is away" in Closing.objects.get(pk=row.pk).error
@@ -306,7 +307,7 @@ def test_once_it_has_begun_it_cannot_be_taken_back(world: World, monkeypatch: py
     def broken(user: User) -> Any:
         raise OSError("the store is away")
 
-    monkeypatch.setitem(rooms._rooms, "gallery", rooms.Room("gallery", None, None, broken))
+    monkeypatch.setitem(rooms._rooms, "gallery", rooms.Room("gallery", erase=broken))
     row = asked(world.owner)
     overdue(row)
     assert closing.work() == 0
@@ -331,7 +332,7 @@ def test_a_kill_between_any_two_rooms_loses_nothing(
             left -= 1
             return room.erase(user) if room.erase else {}
 
-        return rooms.Room(room.name, room.stop, room.waits, erase)
+        return replace(room, erase=erase)
 
     for name, room in real.items():
         monkeypatch.setitem(rooms._rooms, name, until_the_power_goes(room))
@@ -405,3 +406,59 @@ def test_a_worker_elsewhere_tidies_weights_of_no_version_away(tmp_path: Path) ->
         os.utime(path, (long_ago, long_ago))
     adapters.tidy()
     assert [path.exists() for path in paths] == [True, False]
+
+
+# --- the pages ----------------------------------------------------------------------------------------------------
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def artist(client: Client) -> User:
+    user = make_user("ines@example.com", password=PASSWORD)
+    client.force_login(user)
+    return user
+
+
+def close(client: Client, typed: str) -> Any:
+    """Ask on the page, and confirm with the password where that is asked for."""
+    answer = client.post("/settings/data/close/", {"typed": typed})
+    if answer.status_code == 302 and "/accounts/reauthenticate/" in answer["Location"]:
+        assert not Closing.objects.exists()
+        answer = client.post(answer["Location"], {"password": PASSWORD}, follow=True)
+    return answer
+
+
+def test_the_page_tells_what_goes_and_offers_the_archive_first(client: Client, world: World) -> None:
+    client.force_login(world.owner)
+    html = client.get("/settings/data/").content.decode()
+    assert html.index("Make a new archive") < html.index("Close my account")
+    assert "Your gallery: 1 pictures and 0 films" in html
+    assert "Your styles: 3, with" in html
+
+
+def test_it_is_asked_for_after_the_password_and_every_page_says_when(client: Client, artist: User) -> None:
+    html = close(client, "close").content.decode()
+    row = Closing.objects.get(user=artist)
+    day = f"{row.due_at.day} {row.due_at:%B %Y}"
+    assert f"Your account closes on {day}" in html
+    banner = f"Your account closes on {day}. Until then nothing new can begin."
+    for path in ("/studio/", "/settings/", "/gallery/", "/credits/"):
+        assert banner in client.get(path).content.decode(), path
+    assert "Your account stays" in client.post("/settings/data/keep/", follow=True).content.decode()
+    assert banner not in client.get("/studio/").content.decode()
+
+
+def test_a_slip_of_the_pen_is_told_at_the_field(client: Client, artist: User) -> None:
+    answer = close(client, "clse")
+    assert answer.status_code == 422
+    assert 'id="closing-error"' in answer.content.decode()
+    assert not Closing.objects.exists()
+
+
+def test_no_token_is_made_for_an_account_that_closes(client: Client, artist: User) -> None:
+    asked(artist)
+    answer = client.post("/settings/tokens/", {"name": "x", "scopes": ["read"]}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422
+    assert "Your account closes on" in answer.content.decode()
+    assert not artist.tokens.exists()
