@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import structlog
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from accounts import audit
@@ -62,3 +64,9 @@ def end_other_sessions(*, user: User, keep: str) -> int:
 
 def _note(user: User, ended: int) -> None:
     audit.record(actor=user, verb="session.end", target_kind="user", target=user.public_id, detail={"sessions": ended})
+
+
+def tidy() -> None:
+    """Forget the sessions that have run out, and the lines in the list of those that are gone."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()

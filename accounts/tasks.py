@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import background, exporting, notices, notifications, outbox
+from accounts import background, exporting, notices, notifications, outbox, sessions
 from accounts.models import IdempotencyKey, SignInLink
 
 KEYS_LAST = timedelta(hours=24)  # how long a doubled call is recognised
@@ -15,10 +15,11 @@ KEYS_LAST = timedelta(hours=24)  # how long a doubled call is recognised
 
 @shared_task(name="accounts.tasks.tidy")  # type: ignore[untyped-decorator]
 def tidy() -> None:
-    """Forget the answers of yesterday's calls, the links that have run out, what was read or sent long ago, and archives."""
+    """Forget yesterday's answers, links and sessions that have run out, what was read or sent long ago, old archives."""
     now = timezone.now()
     IdempotencyKey.objects.filter(created_at__lt=now - KEYS_LAST).delete()
     SignInLink.objects.filter(expires_at__lt=now - KEYS_LAST).delete()
+    sessions.tidy()
     notifications.tidy()
     outbox.tidy()
     exporting.expire()

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from accounts.tasks import tidy
 from accounts.templatetags.signing_in import device
 from tests.accounts.signing_in import PASSWORD, confirm, is_in, sign_in, signed_in, with_password
 
@@ -123,3 +125,12 @@ def test_a_session_that_ran_out_is_not_in_the_list() -> None:
     here, phone = browser(), browser(IPHONE)
     phone.session.flush()
     assert "iPhone" not in here.get(LIST).content.decode()
+
+
+def test_sessions_that_ran_out_are_forgotten() -> None:
+    with_password()
+    here, phone = browser(), browser(IPHONE)
+    Session.objects.filter(session_key=phone.session.session_key).update(expire_date=timezone.now())
+    tidy()
+    assert [one.session_key for one in Session.objects.all()] == [here.session.session_key]
+    assert [one.session_key for one in UserSession.objects.all()] == [here.session.session_key]
