@@ -15,7 +15,7 @@ KEYS_LAST = timedelta(hours=24)  # how long a doubled call is recognised
 
 @shared_task(name="accounts.tasks.tidy")  # type: ignore[untyped-decorator]
 def tidy() -> None:
-    """Forget yesterday's answers, links and sessions that have run out, what was read or sent long ago, old archives."""
+    """Forget yesterday's answers, links and sessions that have run out, what was read or sent long ago, archives."""
     now = timezone.now()
     IdempotencyKey.objects.filter(created_at__lt=now - KEYS_LAST).delete()
     SignInLink.objects.filter(expires_at__lt=now - KEYS_LAST).delete()
