@@ -44,7 +44,7 @@ def _cells(line: CreditTransaction) -> Iterable[object]:
 
 def harmless(text: str) -> str:
     """The text as a spreadsheet shows it and never runs it."""
-    return f"'{text}" if text.lstrip().startswith(_FORMULAS) or text[:1] in "\t\r\n" else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULAS) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def _row(cells: Iterable[object]) -> str:

@@ -57,6 +57,7 @@ def test_every_line_is_there_from_the_first_and_they_add_up(client: Client, arti
     ]
     assert sum(int(row["amount"]) for row in rows) == 80
     assert rows[-1]["counted"] == "checkpoint 1 of 6: 10; checkpoint 2 of 6: 10"
+    assert [row["counted"] for row in rows[:2]] == ["", ""]
     assert (rows[-1]["tool"], rows[-1]["job"]) == ("train_lora", str(job))
 
 
