@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts.exporting import Archive
 from accounts.models import User
 from config.kit import media
+from gallery import addresses
 from gallery.models import Artwork
 
 SAY = "every picture and film at full size, with its recipe; what was deleted less than thirty days ago, too"
@@ -60,10 +61,10 @@ def erase(user: User) -> Mapping[str, int]:
 def _rows(user: User, archive: Archive) -> Iterator[dict[str, Any]]:
     fields = ("kind", "width", "height", "seconds", "prompt", "alt_text", "seed", "recipe", "likeness", "visibility")
     fields += ("favourite", "created_at", "deleted_at")
-    artworks = Artwork.objects.filter(owner=user).select_related("parent")
+    artworks = Artwork.objects.filter(owner=user).select_related("parent", "owner__entitlement")
     for artwork in artworks.prefetch_related("style_links__style").order_by("pk").iterator(chunk_size=AT_ONCE):
         name = f"{artwork.created_at:%Y-%m-%d}-{artwork.filename}"
-        row = {"id": artwork.public_id, "file": archive.file(name, artwork.key)}
+        row = {"id": artwork.public_id, "file": archive.file(name, addresses.file_key(artwork))}
         if artwork.poster_key:
             row["poster"] = archive.file(f"{PurePath(name).stem}-poster.png", artwork.poster_key)
         row |= {field: getattr(artwork, field) for field in fields}

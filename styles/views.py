@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from config.kit.errors import Refusal
-from config.kit.rendering import page, toast
+from config.kit.rendering import page, page_of, toast
 from styles import actions, fragments, queries, rules
 from styles.erasing import STYLE_KEPT
 from styles.models import Reference, Style
@@ -85,7 +85,11 @@ def new_style(request: HttpRequest) -> HttpResponse:
             style = actions.create_style(owner=_user(request), name=request.POST.get("name", ""), kind=kind)
         except Refusal as refusal:
             if _wants_json(request):
-                return JsonResponse({"detail": refusal.say}, status=refusal.status)
+                told: dict[str, Any] = {"detail": refusal.say}
+                if refusal.way_up:
+                    way = refusal.way_up.back_to(page_of(request))
+                    told["way"] = {"url": way.url, "label": way.label}
+                return JsonResponse(told, status=refusal.status)
             mistake = refusal
         else:
             return _created(request, style)

@@ -149,7 +149,7 @@ attach("[data-dropzone]", (zone) => {
     const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } }).catch(() => null);
     const told = await answer?.json().catch(() => null);
     go?.removeAttribute("aria-busy");
-    if (!answer?.ok || !told) return toast(told?.detail ?? dataset.sayBroken, "danger");
+    if (!answer?.ok || !told) return toast(told?.detail ?? dataset.sayBroken, "danger", "", told?.way);
     uploadUrl = told.upload_url;
     whenEmpty = () => {
       nextUrl = told.next_url;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,12 +17,13 @@ from django.test.utils import CaptureQueriesContext
 from PIL import Image
 from pytest_django.fixtures import Settings
 
+from accounts.exporting import Archive
 from accounts.models import User
 from accounts.tokens import create_token
 from billing import ledger
 from billing.models import Entitlement
 from config.kit import media
-from gallery import actions, addresses, marks
+from gallery import actions, addresses, marks, own_data
 from gallery.models import Artwork
 from generation import sources
 from generation.actions import create_request
@@ -245,6 +247,21 @@ def test_the_file_of_the_api_and_the_download_are_marked(artist: User, picture: 
     page = browser_of(artist).get(f"/gallery/{picture.public_id}/").content.decode()
     assert "small mark" not in page
     assert f"/media/{picture.key}" in page
+
+
+def test_the_archive_of_an_account_holds_what_its_plan_hands_out(
+    artist: User, picture: Artwork, tmp_path: Path
+) -> None:
+    def exported() -> bytes:
+        archive = Archive(tmp_path / "export.zip")
+        own_data.write(artist, archive)
+        archive.close({})
+        with zipfile.ZipFile(tmp_path / "export.zip") as packed:
+            return packed.read(next(name for name in packed.namelist() if name.endswith(".png")))
+
+    assert exported() == media.read(picture.marked_key)
+    choose(artist, "starter")
+    assert exported() == media.read(picture.key)
 
 
 def test_only_the_one_door_signs_addresses_of_artworks() -> None:

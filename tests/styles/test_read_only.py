@@ -172,6 +172,13 @@ def test_a_new_style_is_refused_before_anything_is_brought(artist: User) -> None
     assert "Choose Starter, $9.99 a month" in html
 
 
+def test_with_a_script_the_refusal_of_a_new_style_brings_its_way_up(artist: User) -> None:
+    headers = {"accept": "application/json", "referer": "http://testserver/styles/new/"}
+    answer = browser_of(artist).post("/styles/new/", {"name": "Fourth"}, headers=headers)
+    assert answer.status_code == 402
+    assert answer.json()["way"]["url"] == "/credits/pricing/?offer=plan_starter_month&next=%2Fstyles%2Fnew%2F"
+
+
 # --- choosing which -----------------------------------------------------------------------------------------------
 
 
