@@ -78,7 +78,7 @@ def make_world(folder: Path) -> World:
             "token_id": create_token(user=owner, name="kept")[0].public_id,
             "session_id": UserSession.objects.create(user=owner, session_key="elsewhere", ip="127.0.0.1").pk,
             "notification_id": told.public_id,
-            "export_id": DataExport.objects.create(user=owner, state="ready", ready_at=timezone.now()).public_id,
+            "export_id": _archive(owner).public_id,
             "purchase_id": Purchase.objects.create(user=owner, kind="pack", lookup_key="pack_50").public_id,
             "token": "no-such-link",
             "key": "no/such/file.png",
@@ -86,3 +86,8 @@ def make_world(folder: Path) -> World:
             "tool": "inpaint",
         },
     )
+
+
+def _archive(owner: User) -> DataExport:
+    """As it is once it is made; the file itself is not there."""
+    return DataExport.objects.create(user=owner, state="ready", key="exports/1.zip", ready_at=timezone.now())
