@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from config.stack.stripe_double.server import Server
 
 def main() -> int:
     given = _arguments()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
         server = Server(given.host, given.port)
     except OSError as error:

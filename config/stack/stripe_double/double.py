@@ -34,6 +34,7 @@ from config.stack.stripe_double.params import Params, parse
 from config.stack.stripe_double.store import Store, Thing, new_id
 from config.stack.stripe_double.world import Settings, World
 
+_ANSWERS_AT_ONCE = 500
 _TICK = 0.25  # seconds
 API_VERSION = "2026-05-27.dahlia"
 # importing them fills the router
@@ -148,6 +149,7 @@ class Double:
                 "status": status,
                 "body": content,
             }
+            self._forget_old_answers()
         if method != "GET":
             self.save()
         return Answer(status, content, known)
@@ -170,6 +172,12 @@ class Double:
                 kind="idempotency_error",
             )
         return answered
+
+    def _forget_old_answers(self) -> None:
+        answers = self.world.store.answers
+        if len(answers) % _ANSWERS_AT_ONCE == 0:
+            since = self.world.now() - DAY
+            self.world.store.answers = {key: one for key, one in answers.items() if one["at"] >= since}
 
     def _check_key(self, authorization: str) -> None:
         scheme, _, key = authorization.partition(" ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from config.stack.stripe_double.double import Double
 from config.stack.stripe_double.pages.site import respond
 
+log = logging.getLogger("stripe_double")
 _LARGEST = 1024 * 1024
 
 
@@ -54,6 +55,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(413, b"Too large.", {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"})
             return
         body = self.rfile.read(length).decode("utf-8", errors="replace")
+        try:
+            self._answer(double, body)
+        except Exception:  # a fault of the double's own must not look like a lost connection
+            log.exception("%s %s", self.command, self.path)
+            said = b'{"error": {"type": "api_error", "message": "The double itself has failed; see its log."}}'
+            self._send(500, said, {"Content-Type": "application/json", "Stripe-Should-Retry": "false"})
+
+    def _answer(self, double: Double, body: str) -> None:
         address = urlsplit(self.path)
         if address.path.startswith("/v1/"):
             answer = double.answer(self.command, address.path, address.query, body, dict(self.headers))
@@ -71,4 +80,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        print(f"{self.log_date_time_string()} {format % args}", file=sys.stdout, flush=True)
+        log.info(format, *args)

@@ -26,6 +26,9 @@ class Buyer:
 def open_session(world: World, session_id: str) -> Thing:
     """The session, if it can still be paid."""
     session = world.store.get("checkout.session", session_id)
+    customer = world.store.find(session["customer"]) if session["customer"] else None
+    if customer is not None and customer.get("deleted"):
+        raise ApiError(f"No such customer: '{customer['id']}'", code="resource_missing", param="customer")
     if session["status"] != "open":
         raise ApiError(f"This session is {session['status']}.", code="checkout_session_not_open")
     return session

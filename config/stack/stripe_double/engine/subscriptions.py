@@ -43,9 +43,8 @@ def begin(world: World, order: Order, *, present: bool, waits: bool = False) -> 
     trial = subscription["status"] == "trialing"
     lines = lines_for_period(world, subscription, free=trial)
     invoice = bill(world, subscription, lines, reason="subscription_create")
-    if invoice["amount_due"] and waits:
-        return subscription
-    paid = invoicing.collect(world, invoice, method=order.method, present=present)
+    waits = waits and invoice["amount_due"] > 0
+    paid = not waits and invoicing.collect(world, invoice, method=order.method, present=present)
     if paid and not trial:
         with world.changing(subscription, "customer.subscription.updated"):
             subscription["status"] = "active"
