@@ -119,5 +119,5 @@ def _of_debt(row: CreditTransaction) -> Sum:
     if debt > 0:
         return [(_("came in"), row.amount + debt), (_("paid what was owed"), -debt), (_("to spend"), row.amount)]
     if debt < 0:
-        return [(_("taken back"), row.amount + debt), (_("taken from your balance"), row.amount), (_("owed"), -debt)]
+        return [(_("taken back"), -row.amount - debt), (_("taken from your balance"), row.amount), (_("owed"), -debt)]
     return []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Sum
@@ -108,6 +109,19 @@ class Step:
 
 SOURCES = 7  # whose money goes back and comes again
 VERBS = {"grant": 14, "renew": 4, "revoke": 4, "reinstate": 3, "adjust": 5, "expire": 5, "time_out": 1, "work": 64}
+
+
+@pytest.mark.parametrize("table", ["billing_creditentry", "billing_credittransaction"])
+@pytest.mark.parametrize("verb", ["update {} set amount = 0", "delete from {}"])
+def test_the_database_refuses_a_change_from_any_client(table: str, verb: str) -> None:
+    """On a connection of its own, without Django, row by row: what is committed stays as it is."""
+    ledger.grant(user=make_user(), amount=50, source_ref="start", say="")
+    before = list(CreditEntry.objects.values())
+    with psycopg.connect(**connection.get_connection_params()) as client:
+        with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+            client.execute(verb.format(table))
+        client.rollback()
+    assert list(CreditEntry.objects.values()) == before
 
 
 def _mixed_operations(count: int) -> None:

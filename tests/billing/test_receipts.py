@@ -117,6 +117,6 @@ def test_a_line_that_made_or_paid_a_debt_says_so() -> None:
     ledger.revoke(source_ref=f"test:{artist.public_id}", amount=30, key="refund:re_1", say="Part of a pack")
     assert (newest().say, newest().sum) == ("The money went back, and its credits with it.", [])
     ledger.adjust(user=artist, amount=-90, key="adjust:1", say="Counted twice", actor=None)
-    assert newest().sum == [("taken back", -90), ("taken from your balance", -70), ("owed", 20)]
+    assert newest().sum == [("taken back", 90), ("taken from your balance", -70), ("owed", 20)]
     ledger.grant(user=artist, amount=50, source_ref="session:cs_2", say="Pack of 50")
     assert newest().sum == [("came in", 50), ("paid what was owed", -20), ("to spend", 30)]
