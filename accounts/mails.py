@@ -80,7 +80,7 @@ def _render(letter: Letter, side: str) -> str:
         "address": absolute(letter.url) if letter.url else "",
         "settings_url": absolute(reverse("accounts:notifications_settings")),
     }
-    return template.render(context).strip() + "\n"
+    return f"{template.render(context).strip()}\n"
 
 
 def absolute(path: str) -> str:

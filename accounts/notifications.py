@@ -33,7 +33,7 @@ class Example:
     title: Words
     body: Words = ""
     url: str = "/studio/"
-    facts: Facts = ()
+    facts: Sequence[tuple[Words, Words]] = ()
 
 
 @dataclass(frozen=True)

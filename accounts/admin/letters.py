@@ -69,12 +69,12 @@ class OutboxAdmin(OfAPerson, ModelAdmin):  # type: ignore[misc]
 
     def get_urls(self) -> list[URLPattern]:
         behind_the_door = self.admin_site.admin_view
-        own = [
+        own: list[URLPattern] = [
             path("mails/", behind_the_door(every_mail), name="mails"),
             path("mails/<str:name>/", behind_the_door(one_mail), name="mail"),
             path("mails/<str:name>/send/", behind_the_door(send_me), name="mail_send"),
         ]
-        return own + super().get_urls()
+        return [*own, *super().get_urls()]
 
 
 @require_safe

@@ -73,15 +73,24 @@ class AddressInline(ReadOnly, TabularInline):  # type: ignore[misc]
 class UserAdmin(ModelAdmin):  # type: ignore[misc]
     """Accounts are made on the sign-up page or in the terminal, and never deleted: the ledger needs its owners."""
 
-    list_display = ("email", "name", "handle", "state", "ways_in", "is_staff", "date_joined", "last_seen")
-    list_filter = ("state", "is_staff", "is_superuser", "date_joined", "last_login")
+    list_display: tuple[str, ...] = (
+        "email",
+        "name",
+        "handle",
+        "state",
+        "ways_in",
+        "is_staff",
+        "date_joined",
+        "last_seen",
+    )
+    list_filter: tuple[str, ...] = ("state", "is_staff", "is_superuser", "date_joined", "last_login")
     search_fields = ("email", "name", "handle", "public_id", "emailaddress__email")
     search_help_text = "An email (former ones and others of theirs, too), a name, a handle or an id"
     ordering = ("-date_joined",)
     date_hierarchy = "date_joined"
     filter_horizontal = ("groups", "user_permissions")
     inlines = (ProfileInline, AddressInline, TokenInline)
-    actions_detail = ("ban", "unban")
+    actions_detail: tuple[str, ...] = ("ban", "unban")
     fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("email", "name", "handle", "public_id", "state", "ways_in", "elsewhere")}),
         ("Dates", {"fields": ("date_joined", "last_login", "last_seen")}),
@@ -124,9 +133,10 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="signs in by")
     def ways_in(self, user: User) -> str:
         """Password, providers, and the second steps."""
+        of_allauth: Any = user  # its relations are unknown to the types
         ways = ["password"] if user.has_usable_password() else []
-        ways += [account.provider for account in user.socialaccount_set.all()]
-        steps = {one.get_type_display().lower() for one in user.authenticator_set.all()}
+        ways += [account.provider for account in of_allauth.socialaccount_set.all()]
+        steps = {one.get_type_display().lower() for one in of_allauth.authenticator_set.all()}
         return " · ".join(ways + sorted(steps)) or "nothing yet"
 
     @admin.display(description="the newest lines")

@@ -57,7 +57,7 @@ def settle_again(request: HttpRequest, customers: set[str], *, verb: str) -> Non
 
 class MaySettle:
     def has_settle_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("billing.change_stripecustomer"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("billing.change_stripecustomer"))
 
 
 @admin.register(StripeCustomer)

@@ -44,10 +44,12 @@ def jobs(period: Period) -> list[KindOfJob]:
     failed = ended.filter(state=State.FAILED).values_list("kind", "error_code").annotate(count=Count("pk"))
     for kind, code, count in failed.order_by("-count", "error_code"):
         codes.setdefault(kind, []).append((code or "unnamed", count))
-    ends = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-    by_state = {state.value: Count("pk", filter=Q(state=state)) for state in ends}
-    rows = ended.values("kind").annotate(**by_state).order_by("kind")
-    return [KindOfJob(failures=codes.get(row["kind"], []), **row) for row in rows]
+    rows = ended.values("kind").annotate(
+        succeeded=Count("pk", filter=Q(state=State.SUCCEEDED)),
+        failed=Count("pk", filter=Q(state=State.FAILED)),
+        cancelled=Count("pk", filter=Q(state=State.CANCELLED)),
+    )
+    return [KindOfJob(failures=codes.get(row["kind"], []), **row) for row in rows.order_by("kind")]
 
 
 def gpu_hours(period: Period) -> list[GpuTime]:
