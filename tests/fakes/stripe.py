@@ -19,7 +19,7 @@ import stripe
 from django.test import Client
 
 from config.stack.stripe_double.double import Double
-from config.stack.stripe_double.engine import checkout, returns
+from config.stack.stripe_double.engine import checkout, portal, returns
 from config.stack.stripe_double.engine.cards import card_numbered
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.server import Server
@@ -118,6 +118,12 @@ class StripeDouble:
             address = email or found["customer_email"] or (known or {}).get("email") or "someone@example.com"
             checkout.pay(world, found, checkout.Buyer(card_numbered(card), address, confirmed=confirm))
             return world.shown(found)
+
+    def use_card(self, customer: str, card: str) -> dict[str, Any]:
+        """Another card in the billing portal: it pays what is open, too."""
+        with self.double.changing() as world:
+            found = world.store.get("customer", customer)
+            return world.shown(portal.use_card(world, found, card_numbered(card)))
 
     def dispute(self, charge: str, *, reason: str = "fraudulent", amount: int | None = None) -> dict[str, Any]:
         """The bank takes a payment back."""
