@@ -47,7 +47,7 @@ LIMITS = ("too_many_login_attempts", "rate_limited")
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": gettext_lazy("That address and that password do not belong together."),
-        "incorrect_code": gettext_lazy("That code is not right. Codes change every half minute: take the newest."),
+        "incorrect_code": gettext_lazy("That code is not right. Take the one from the newest mail."),
         # said only to who has read the mail that went there
         "email_taken": gettext_lazy("That address has an account of its own. Sign in to that one, or take another."),
         "incorrect_password": gettext_lazy("That is not your password."),
@@ -134,13 +134,14 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 def _vouch_again(request: HttpRequest, sociallogin: SocialLogin) -> None:
-    if sociallogin.is_existing and sociallogin.user == request.user:
+    """A password or a second step is asked for where there is one: an open Google account does not replace it."""
+    if not sociallogin.is_existing or sociallogin.user != request.user:
+        messages.error(request, _("That is another account than the one you are signed in with here."))
+    elif comes_by_provider_alone(request.user):
         account = sociallogin.account
         record_authentication(
             request, request.user, "socialaccount", provider=account.provider, uid=account.uid, reauthenticated=True
         )
-    else:
-        messages.error(request, _("That is another account than the one you are signed in with here."))
 
 
 def _point_to_the_account_there_is(request: HttpRequest, sociallogin: SocialLogin) -> None:
@@ -158,7 +159,7 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Secrets of the second step lie sealed in the database; passkeys are called by what they are."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
+        "incorrect_code": gettext_lazy("That code is not right. Codes change every half minute: take the newest."),
         "unverified_email": gettext_lazy("Confirm your email address first: it is how you get back in."),
     }
 

@@ -15,16 +15,26 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 
-from accounts import actions
 from accounts.models import AuditEntry, User
 from accounts.providers import speak_to_discord_at, speak_to_google_at
 from billing.models import CreditAccount, CreditGrant
 from billing.plans import FREE_CREDITS
+from tests.accounts.signing_in import (
+    PASSWORD,
+    app_for,
+    code_of,
+    has_step,
+    is_in,
+    mailed_code,
+    sign_in,
+    signed_in,
+    told,
+    with_password,
+)
 from tests.builders import make_user
 from tests.fakes.providers import Providers, Visitor, identity
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "a hedgerow in November"
 INES = Visitor("ines@example.com")
 BOTH = pytest.mark.parametrize("provider", ["google", "discord"])
 
@@ -44,25 +54,6 @@ def come(
     back = providers.consent(begin(client, provider, process, **more), visitor)
     parts = urlsplit(back)
     return client.get(f"{parts.path}?{parts.query}", follow=True)
-
-
-def is_in(client: Client) -> bool:
-    return "_auth_user_id" in client.session
-
-
-def with_password(email: str = "ines@example.com") -> User:
-    user = actions.create_verified(email=email)
-    user.set_password(PASSWORD)
-    user.save()
-    return user
-
-
-def signed_in(email: str = "ines@example.com") -> tuple[Client, User]:
-    user, client = with_password(email), Client()
-    client.post("/accounts/login/", {"login": email, "password": PASSWORD})
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    assert is_in(client)
-    return client, user
 
 
 # --- signing up and in ---
@@ -141,9 +132,7 @@ def test_discord_without_an_address_asks_for_one_and_proves_it(client: Client, p
     assert not User.objects.exists()
     client.post("/accounts/3rdparty/signup/", {"email": "ines@example.com"})
     assert not is_in(client)
-    code = re.search(r"^\s*([A-Z0-9]{3,4}-?[A-Z0-9]{3,4})\s*$", str(mail.outbox[-1].body), re.MULTILINE)
-    assert code
-    client.post("/accounts/confirm-email/", {"code": code.group(1)})
+    client.post("/accounts/confirm-email/", {"code": mailed_code()})
     assert is_in(client)
     assert SocialAccount.objects.get().user.email == "ines@example.com"
 
@@ -169,16 +158,9 @@ def test_whoever_claims_an_address_without_proof_learns_nothing_about_it(provide
         answer = come(client, providers, provider, Visitor(email, verified=False))
         assert answer.redirect_chain[-1][0] == "/accounts/confirm-email/"
         assert not is_in(client)
-        seen.append((answer.status_code, answer.redirect_chain[-1], told(answer, email)))
+        seen.append((answer.redirect_chain[-1], told(answer, email)))
     assert seen[0] == seen[1]
     assert not SocialAccount.objects.filter(user__email="known@example.com").exists()
-
-
-def told(answer: Any, email: str) -> str:
-    """The page's words, without what differs from one request to the next."""
-    words = answer.content.decode().replace(email, "ADDRESS")
-    words = re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", words)
-    return re.sub(r'<details class="folded.*?</details>', "", words, flags=re.DOTALL)
 
 
 # --- what goes wrong there ---
@@ -287,7 +269,7 @@ def test_an_account_is_connected_and_opens_the_account_from_then_on(provider: st
 def test_connecting_asks_whether_it_is_still_them(providers: Providers) -> None:
     with_password()
     client = Client()
-    client.post("/accounts/login/", {"login": "ines@example.com", "password": PASSWORD})
+    sign_in(client)
     answer = come(client, providers, "google", Visitor("elsewhere@example.com"), "connect")
     assert answer.redirect_chain[-1][0].startswith("/accounts/reauthenticate/")
     assert not SocialAccount.objects.exists()
@@ -351,6 +333,17 @@ def test_another_google_account_does_not_vouch_for_them(client: Client, provider
     assert answer.redirect_chain[-1][0] == "/settings/security/again/"
     assert "another account than the one" in answer.content.decode()
     assert User.objects.count() == 1
+
+
+def test_a_second_step_is_not_replaced_by_google_s_word(client: Client, providers: Providers) -> None:
+    come(client, providers, "google")
+    secret = app_for(User.objects.get())
+    forget_when_they_came(client)
+    come_by(client, providers, "process=redirect&next=/settings/", INES)
+    assert client.post("/accounts/2fa/totp/deactivate/")["Location"].startswith("/accounts/2fa/reauthenticate/")
+    client.post("/accounts/2fa/reauthenticate/", {"code": code_of(secret)})
+    client.post("/accounts/2fa/totp/deactivate/")
+    assert not has_step(User.objects.get(), "totp")
 
 
 def forget_when_they_came(client: Client) -> None:

@@ -20,11 +20,9 @@ from tests.stack.running import RunningStack, running_stack
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack that knows both providers."""
-    with running_providers() as providers:
-        known = {f"{name}_{part}": "tests" for name in ("GOOGLE", "DISCORD") for part in ("CLIENT_ID", "CLIENT_SECRET")}
-        known |= {"GOOGLE_URL": providers.google, "DISCORD_URL": providers.discord}
-        with running_stack(tmp_path_factory.mktemp("doors"), **known) as running:
-            yield running
+    folder = tmp_path_factory.mktemp("doors")
+    with running_providers() as providers, running_stack(folder, **providers.variables) as running:
+        yield running
 
 
 @contextmanager

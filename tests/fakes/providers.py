@@ -84,6 +84,12 @@ class Providers:
     def discord(self) -> str:
         return f"{self.url}/discord"
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a stack is started with to know both."""
+        named = {f"{name}_{part}": "tests" for name in ("GOOGLE", "DISCORD") for part in ("CLIENT_ID", "CLIENT_SECRET")}
+        return named | {"GOOGLE_URL": self.google, "DISCORD_URL": self.discord}
+
     def consent(self, page: str, visitor: Visitor, *, allow: bool = True) -> str:
         """What a person does on the page of consent at this address; answers where they are sent back to."""
         shown = requests.get(page, timeout=5)
