@@ -26,7 +26,7 @@ Found = dict[str, Any]  # an object of Stripe's, as plain data
 class PaymentsOff(Refusal):
     """No key is configured: nothing is sold here."""
 
-    status = 503
+    status = 409
 
     def __init__(self) -> None:
         super().__init__(_("Nothing can be bought here: payments are not set up."), code="payments_off")

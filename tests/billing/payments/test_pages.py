@@ -226,7 +226,7 @@ def test_with_plans_but_without_a_key_it_offers_nothing(client: Client, settings
     html = seen(client, PAGE)
     assert "Choose a plan" not in html
     assert "Open the portal" not in html
-    assert client.post("/credits/portal/").status_code == 503
+    assert client.post("/credits/portal/").status_code == 409
 
 
 # --- the API --------------------------------------------------------------------------------------------------
