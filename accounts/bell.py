@@ -10,8 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.language import language_of
 from accounts.models import Notification, User
 
 NEWEST = 10
@@ -33,4 +35,6 @@ def render(user: User, *, is_new: bool = False, focus: UUID | None = None) -> Sa
     `focus` is the line whose button was pressed: the button goes, and the keyboard stays where it was.
     """
     context = {"bell": facts(user) | {"said": is_new, "focus": focus}, "oob": True}
-    return mark_safe("".join(render_to_string(f"{TEMPLATE}#{part}", context) for part in ("lines", "count", "said")))
+    with translation.override(language_of(user)):  # a socket has no request that would say it
+        parts = [render_to_string(f"{TEMPLATE}#{part}", context) for part in ("lines", "count", "said")]
+    return mark_safe("".join(parts))

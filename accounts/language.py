@@ -17,6 +17,11 @@ def language_of(user: User) -> str:
     return chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 
 
+def speaking_to(user: User) -> translation.override:
+    """For `with`: what is written to them elsewhere than on their own page, by a worker or by somebody else."""
+    return translation.override(language_of(user))
+
+
 class LanguageMiddleware:
     """Behind the sign-in, and after `LocaleMiddleware`, whose guess from the browser holds for everyone else."""
 

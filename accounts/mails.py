@@ -18,6 +18,7 @@ from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import translation
 
+from accounts.language import language_of
 from accounts.models import Outbox, User
 from accounts.notifications import Kind, kind_named, mailed, profile_of
 
@@ -43,8 +44,7 @@ def deliver(row: Outbox) -> None:
     """Send the mail of an outbox row, unless its person has changed their mind, or is shut out, meanwhile."""
     assert row.user is not None, "a mail goes to a person"
     kind, said = kind_named(row.payload["kind"]), row.payload
-    profile = profile_of(row.user)
-    if not kind.binding and not (row.user.is_active and mailed(profile, kind)):
+    if not kind.binding and not (row.user.is_active and mailed(profile_of(row.user), kind)):
         return
     letter = Letter(
         kind=kind,
@@ -55,7 +55,7 @@ def deliver(row: Outbox) -> None:
         url=said["url"],
         facts=said["facts"],
         unsubscribe="" if kind.binding else unsubscribe_url(row.user, kind),
-        language=profile.language,
+        language=language_of(row.user),
     )
     write(letter, message_id=message_id(row.key)).send()
 
@@ -121,5 +121,5 @@ def sample(kind: Kind, person: User) -> Letter:
         url=example.url,
         facts=[(str(label), str(figure)) for label, figure in example.facts],
         unsubscribe="" if kind.binding else unsubscribe_url(person, kind),
-        language=profile_of(person).language,
+        language=language_of(person),
     )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import outbox
+from accounts.language import speaking_to
 from accounts.models import User
 from accounts.notifications import Example, Kind, notify
 
@@ -56,8 +57,9 @@ KINDS = (
 
 def welcome(user: User, **kwargs: Any) -> None:
     """Receiver of `email_verified`: once a person, whichever of their addresses is proven."""
-    title = _("Welcome to ArtistCloner")
-    body = _("Bring 20 to 40 of your works, and watch a model learn your hand.")
+    with speaking_to(user):
+        title = _("Welcome to ArtistCloner")
+        body = _("Bring 20 to 40 of your works, and watch a model learn your hand.")
     notify(user=user, kind=WELCOME, key="welcome", title=title, body=body, url=settings.LOGIN_REDIRECT_URL)
 
 

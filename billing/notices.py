@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.language import speaking_to
 from accounts.models import User
 from accounts.notifications import Example, Facts, Kind, notify
 from billing.plans import PRICES
@@ -68,8 +70,9 @@ KINDS = (
 
 def credits_low(*, user: User, available: int, last_grant: int) -> None:
     """Once for each time that credits came in: `last_grant` is the newest grant's key."""
-    say = ngettext("%(n)d credit is left.", "%(n)d credits are left.", available) % {"n": available}
-    body = _("A picture costs %(picture)d, a training %(checkpoint)d for each checkpoint that you keep.") % PRICES
+    with speaking_to(user):
+        say = ngettext("%(n)d credit is left.", "%(n)d credits are left.", available) % {"n": available}
+        body = _("A picture costs %(picture)d, a training %(checkpoint)d for each checkpoint that you keep.") % PRICES
     url = reverse("billing:pricing")
     notify(user=user, kind="billing.low", key=f"low:{last_grant}", title=say, body=body, url=url)
 
@@ -82,16 +85,17 @@ def receipt(*, user: User, key: str, title: str, body: str, facts: Facts = ()) -
 
 def payment_failed(*, user: User, key: str, body: str) -> None:
     """Once for each attempt that failed; `body` says how much it was about and how it goes on."""
-    title = _("Your last payment did not go through.")
+    with speaking_to(user):
+        title = _("Your last payment did not go through.")
     url = reverse("billing:billing")
     notify(user=user, kind="billing.failed", key=f"failed:{key}", title=title, body=body, url=url)
 
 
 def plan_changed(*, user: User, key: str, plan: str, until: datetime | None = None) -> None:
     """`until`: the plan is cancelled and ends then."""
-    title = _("You are on the plan %(plan)s.") % {"plan": plan}
-    body = ""
-    if until is not None:
-        title = _("%(plan)s ends on %(day)s.") % {"plan": plan, "day": f"{until:%-d %B %Y}"}
-        body = _("Until then nothing changes. Your styles and pictures stay; you can take it back at any time.")
+    with speaking_to(user):
+        title, body = _("You are on the plan %(plan)s.") % {"plan": plan}, ""
+        if until is not None:
+            title = _("%(plan)s ends on %(day)s.") % {"plan": plan, "day": date_format(until, "j F Y")}
+            body = _("Until then nothing changes. Your styles and pictures stay; you can take it back at any time.")
     notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, body=body, url=reverse("billing:billing"))

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.language import speaking_to
 from accounts.notifications import Example, Facts, Kind, notify
 from gpu.models import Job
 from training.models import Run
@@ -31,6 +32,21 @@ ENDED = Kind(
 
 def succeeded(run: Run, job: Job, *, checkpoints: int, cost: int) -> None:
     """It ran to its end, or was stopped by its artist: then what was finished is kept."""
+    with speaking_to(job.owner):
+        title, body = _what_came_of_it(run, job, checkpoints)
+        _tell(run, job, title, body, checkpoints=checkpoints, cost=cost)
+
+
+def failed(run: Run, job: Job) -> None:
+    """It could not go on; nothing of it is paid."""
+    facts = {"style": run.style.name, "version": run.adapter.number, "say": job.error_say}
+    with speaking_to(job.owner):
+        title = _("%(style)s could not finish learning") % facts
+        body = _("%(say)s Version %(version)s is not kept, and it cost nothing.") % facts
+        _tell(run, job, title, body.strip(), checkpoints=0, cost=0)
+
+
+def _what_came_of_it(run: Run, job: Job, checkpoints: int) -> tuple[str, str]:
     facts = {"style": run.style.name, "version": run.adapter.number}
     if checkpoints == 0:
         title = _("%(style)s was stopped before anything was finished") % facts
@@ -44,15 +60,7 @@ def succeeded(run: Run, job: Job, *, checkpoints: int, cost: int) -> None:
             _("Version %(version)s is ready to draw with. Compare its checkpoints, and keep the one you like best.")
             % facts
         )
-    _tell(run, job, title, body, checkpoints=checkpoints, cost=cost)
-
-
-def failed(run: Run, job: Job) -> None:
-    """It could not go on; nothing of it is paid."""
-    facts = {"style": run.style.name, "version": run.adapter.number, "say": job.error_say}
-    title = _("%(style)s could not finish learning") % facts
-    body = _("%(say)s Version %(version)s is not kept, and it cost nothing.") % facts
-    _tell(run, job, title, body.strip(), checkpoints=0, cost=0)
+    return title, body
 
 
 def _tell(run: Run, job: Job, title: str, body: str, *, checkpoints: int, cost: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,6 +17,8 @@ from unfold.decorators import action, display
 from accounts import outbox, previews
 from accounts.admin.kit import OfAPerson
 from accounts.models import Notification, Outbox, User
+
+MAY_LOOK = permission_required("accounts.view_outbox", raise_exception=True)
 
 
 @admin.register(Notification)
@@ -78,6 +81,7 @@ class OutboxAdmin(OfAPerson, ModelAdmin):  # type: ignore[misc]
 
 
 @require_safe
+@MAY_LOOK
 def every_mail(request: HttpRequest) -> HttpResponse:
     """The list of all mails there are."""
     context = {**admin.site.each_context(request), "title": "Mails", "previews": previews.previews()}
@@ -85,6 +89,7 @@ def every_mail(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@MAY_LOOK
 def one_mail(request: HttpRequest, name: str) -> HttpResponse:
     """Both sides of a mail with made-up facts. The HTML stands in a frame that may do nothing."""
     preview, message = _made(request, name)
@@ -101,6 +106,7 @@ def one_mail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
+@MAY_LOOK
 def send_me(request: HttpRequest, name: str) -> HttpResponse:
     """The mail as it is, to the member of staff who asks."""
     preview, message = _made(request, name)

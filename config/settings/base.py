@@ -251,6 +251,7 @@ MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
 # Without a mail server every mail becomes a file that the local mail page shows (loopback only).
 MAIL_DIR = STATE_DIR / "mail"
 EMAIL_URL: str = env.str("EMAIL_URL", default="")
+EMAIL_TIMEOUT = 20  # seconds; shorter than the outbox's first pause, so that no mail is under way twice
 if EMAIL_URL:
     _email = env.email_url("EMAIL_URL")
     globals().update(_email)

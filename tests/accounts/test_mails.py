@@ -238,6 +238,15 @@ def test_staff_send_a_mail_to_themselves() -> None:
     assert message.to == ["staff@example.com"]
 
 
+def test_staff_who_may_not_see_the_outbox_see_and_send_no_mails() -> None:
+    client = staff_client(make_user(is_staff=True))
+    address = f"/admin/accounts/outbox/mails/{notices.WELCOME}/"
+    assert client.get("/admin/accounts/outbox/mails/").status_code == 403
+    assert client.get(address).status_code == 403
+    assert client.post(f"{address}send/").status_code == 403
+    assert mail.outbox == []
+
+
 def test_who_is_not_staff_sees_no_mails(client: Client, artist: User) -> None:
     client.force_login(artist, backend="django.contrib.auth.backends.ModelBackend")
     assert client.get("/admin/accounts/outbox/mails/").status_code == 302

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -49,6 +50,25 @@ def test_the_same_effect_is_told_once(artist: User) -> None:
     tell(artist, "job:1")
     assert notify(user=artist, kind=TALK.name, key="job:1", title="Again") is None
     assert Notification.objects.get().title == "News job:1"
+    assert Outbox.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_tell_the_same_at_once_tell_it_once(artist: User) -> None:
+    together = threading.Barrier(4)
+    told: list[Notification | None] = []
+
+    def run() -> None:
+        together.wait(10)
+        told.append(notify(user=artist, kind=TALK.name, key="job:1", title="News"))
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(told), sum(one is not None for one in told)) == (4, 1)
     assert Outbox.objects.count() == 1
 
 

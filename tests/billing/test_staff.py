@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -26,7 +28,9 @@ from billing.models import (
     StripeCustomer,
     StripeEvent,
 )
+from billing.payments import checkout
 from tests.builders import make_user, staff_client
+from tests.fakes.stripe import StripeDouble
 
 pytestmark = pytest.mark.django_db
 OWN_APPS = ("accounts", "billing")
@@ -275,6 +279,21 @@ def test_a_stripe_event_shows_its_raw_body(client: Client, staff: User) -> None:
     html = client.get(f"/admin/billing/stripeevent/{event.pk}/change/").content.decode()
     assert "&quot;id&quot;: &quot;evt_1&quot;" in html
     assert "<b>" not in html.split("<pre>")[1].split("</pre>")[0]
+
+
+def test_staff_settle_a_customer_whose_news_were_lost(
+    client: Client, staff: User, artist: User, stripe_double: StripeDouble
+) -> None:
+    call_command("stripe_sync", "--apply", verbosity=0, stdout=io.StringIO())
+    visit = checkout.begin(user=artist, lookup_key="pack_50")
+    stripe_double.pay(visit.session_url)
+    stripe_double.deliver(lose=["*"])
+    assert ledger.account_of(artist).available == 50
+    row = StripeCustomer.objects.get(user=artist)
+    for _ in range(2):
+        client.post("/admin/billing/stripecustomer/", {"action": "settle_now", "_selected_action": [row.pk]})
+    assert ledger.account_of(artist).available == 100
+    assert AuditEntry.objects.filter(verb="stripe.settle", actor=staff, target=artist.public_id).count() == 2
 
 
 def test_without_a_key_there_is_nobody_to_settle_with(client: Client, staff: User, artist: User) -> None:

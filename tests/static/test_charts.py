@@ -54,3 +54,11 @@ def test_a_second_line_shows_the_error_on_works_that_are_not_learned() -> None:
     assert drawn["held_last"] == "0.300"
     for point in drawn["held"].removeprefix("M").split("L"):
         assert charts.TOP <= float(point.split()[1]) <= charts.BOTTOM
+
+
+def test_days_that_are_no_month_s_have_words_of_their_own() -> None:
+    words = [f"day {number}" for number in range(1, 31)]
+    drawn = usage_chart([{"n": 1}] * 30, {"n": ""}, words)
+    assert [tick.text for tick in drawn["days"]] == ["day 3", "day 7", "day 11", "day 15", "day 19", "day 23", "day 27"]
+    assert all(40 < tick.at < 900 for tick in drawn["days"]), "none is cut off at the edge"
+    assert [tick.text for tick in usage_chart([{"n": 1}] * 7, {"n": ""}, words[:7])["days"]] == words[:7]

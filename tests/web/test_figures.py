@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -211,6 +212,14 @@ def test_a_house_without_anybody_has_figures_of_nothing() -> None:
     html = staff_client().get("/admin/figures/").content.decode()
     assert "No job has ended in this period." in html
     assert "$0" in html
+
+
+def test_staff_who_may_not_see_the_money_see_no_figures() -> None:
+    helper = make_user(is_staff=True)
+    client = staff_client(helper)
+    assert client.get("/admin/figures/").status_code == 403
+    helper.user_permissions.add(Permission.objects.get(codename="view_entitlement"))
+    assert client.get("/admin/figures/").status_code == 200
 
 
 @pytest.mark.parametrize("staff", [False, True])

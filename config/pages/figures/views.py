@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import Any
 
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -16,6 +17,7 @@ USUAL = 30
 
 
 @require_safe
+@permission_required("billing.view_entitlement", raise_exception=True)
 def figures(request: HttpRequest) -> HttpResponse:
     """`?days=` 7, 30 or 90; anything else is the usual month."""
     wanted = request.GET.get("days", "")
