@@ -50,14 +50,14 @@ class ProfileForm(forms.Form):
 class TokenForm(forms.Form):
     name = forms.CharField(
         label=_("Name of the token"),
-        required=False,  # the action says it better
+        error_messages={"required": _("Give the token a name, so that you know it again.")},
         widget=forms.TextInput(
             attrs={"placeholder": _("Name, for you"), "size": 24, "maxlength": MAX_TOKEN_NAME, "autocomplete": "off"}
         ),
     )
     scopes = forms.MultipleChoiceField(
         label=_("What it may do"),
-        required=False,
+        error_messages={"required": _("Choose at least one thing that it may do.")},
         choices=[(value, WORDS[value]) for value in Scope.values],
         widget=forms.CheckboxSelectMultiple,
         initial=[Scope.READ],

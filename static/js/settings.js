@@ -1,6 +1,11 @@
-// The theme changes at once; the form saves it in the account too.
 import { attach } from "./attach.js";
 
+// on a phone the pages stand in a row that is wider than the screen
+attach(".side-nav [aria-current]", (here) => {
+  here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 3;
+});
+
+// The theme changes at once; the form saves it in the account too.
 attach("[data-theme-choice]", (choice) => {
   const root = document.documentElement;
   const now = choice.querySelector(`[name=theme][value="${root.dataset.theme}"]`);
