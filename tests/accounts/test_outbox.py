@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -176,3 +181,40 @@ def test_a_row_that_another_has_in_hand_is_passed_over(sent: list[str]) -> None:
         assert sent == ["free"]
     outbox.work()
     assert sent == ["free", "held"]
+
+
+SENDS_AND_DIES = """
+import os, signal, sys
+import django
+django.setup()
+from accounts import outbox
+from accounts.models import Outbox
+
+def send(row):
+    with open(sys.argv[1], "a") as sent:
+        sent.write(f"{row.key}\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+outbox.register(Outbox.Kind.MAIL, send)
+outbox.work()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_killed_after_sending_costs_a_double_and_never_a_loss(sent: list[str], tmp_path: Path) -> None:
+    put("first")
+    put("second")
+    posted = tmp_path / "posted"
+    found = connection.settings_dict
+    address = f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+    died = subprocess.run(
+        [sys.executable, "-c", SENDS_AND_DIES, str(posted)], env=os.environ | {"DATABASE_URL": address}, timeout=60
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert posted.read_text().split() == ["first"]
+    assert outbox.work() == 1, "the other row waits for nobody"
+    make_due()
+    assert outbox.work() == 1
+    make_due()
+    assert outbox.work() == 0
+    assert sent == ["second", "first"]
