@@ -63,6 +63,7 @@ class Double:
         self.world.settings = Settings(**store.settings["world"]) if "world" in store.settings else Settings(tax)
         self.key = key
         self.down = False
+        self._next_due = 0.0  # nothing happens by itself before then, unless something is changed
         self.courier = Courier(self.world, self.lock, secret=secret, webhook=webhook)
         if store.find(TAX_RATE) is None:
             store.add(_tax_rate(self.world))
@@ -73,6 +74,14 @@ class Double:
         settings = self.world.store.settings
         settings["ahead"], settings["world"] = self.world.clock.ahead, asdict(self.world.settings)
         self.world.store.save()
+        self._next_due = 0.0
+
+    def _catch_up(self) -> bool:
+        """Do what is due; whether there was anything."""
+        if self.world.now() < self._next_due:
+            return False
+        done, self._next_due = due.catch_up(self.world)
+        return done > 0
 
     def advance(self, *, days: float = 0, hours: float = 0, seconds: float = 0) -> int:
         """Move the clock on; what is due on the way happens, each thing at its time."""
@@ -84,7 +93,7 @@ class Double:
     def tick(self) -> None:
         """Do what has become due while time passed by itself."""
         with self.lock:
-            if due.catch_up(self.world):
+            if self._catch_up():
                 self.save()
 
     def keep_going(self, ended: threading.Event) -> None:
@@ -99,7 +108,7 @@ class Double:
     def changing(self) -> Iterator[World]:
         """For the pages: the world under the lock, written down afterwards."""
         with self.lock:
-            due.catch_up(self.world)
+            self._catch_up()
             try:
                 yield self.world
             finally:
@@ -135,27 +144,28 @@ class Double:
                 return Answer(replayed["status"], replayed["body"], {**known, "Idempotent-Replayed": "true"})
         self.world.request = {"id": known["Request-Id"], "idempotency_key": key}
         try:
-            status, content = 200, self._call(handler, query, body, ids)
-        except ApiError as error:
-            if error.status != 402:  # what was refused before anything was done may be asked for again
-                raise
-            status, content = 402, {"error": error.body}
+            status, content = self._outcome(handler, query, body, ids)
+            if key is not None:
+                answered = {"fingerprint": fingerprint, "at": self.world.now(), "status": status, "body": content}
+                self.world.store.answers[key] = answered
+                self._forget_old_answers()
         finally:
             self.world.request = {"id": None, "idempotency_key": None}
-        if key is not None:
-            self.world.store.answers[key] = {
-                "fingerprint": fingerprint,
-                "at": self.world.now(),
-                "status": status,
-                "body": content,
-            }
-            self._forget_old_answers()
-        if method != "GET":
-            self.save()
+            if method != "GET":
+                self.save()
         return Answer(status, content, known)
 
+    def _outcome(self, handler: router.Handler, query: str, body: str, ids: list[str]) -> tuple[int, Thing]:
+        """What is kept under an idempotency key: an answer or a declined card, not a refused parameter."""
+        try:
+            return 200, self._call(handler, query, body, ids)
+        except ApiError as error:
+            if error.status != 402:
+                raise
+            return 402, {"error": error.body}
+
     def _call(self, handler: router.Handler, query: str, body: str, ids: list[str]) -> Thing:
-        due.catch_up(self.world)
+        self._catch_up()
         tree = parse("&".join(part for part in (query, body) if part))
         expanded = Params({"expand": tree.pop("expand", {})}).texts("expand")
         return expand(self.world, self.world.shown(handler(self.world, Params(tree), *ids)), expanded)

@@ -42,7 +42,7 @@ class World:
 
     def emit(self, kind: str, thing: Thing, before: Thing | None = None) -> Thing:
         """News of `thing` as it is now; `before` holds the former values of what changed."""
-        event = {
+        event: Thing = {
             "id": new_id("evt"),
             "object": "event",
             "api_version": self.api_version,

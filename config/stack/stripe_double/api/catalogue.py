@@ -113,7 +113,7 @@ def list_features(world: World, params: Params, product_id: str) -> Thing:
 def create_price(world: World, params: Params) -> Thing:
     data = params.inside("product_data") if "product_data" in params else None
     product_name = data.need("name") if data else None
-    product_fields = {"metadata": data.metadata(), "active": data.flag("active", True)} if data else {}
+    product_fields: Thing = {"metadata": data.metadata(), "active": data.flag("active", True)} if data else {}
     given = _new_price(params, own=True)
     lookup_key, transfer = params.text("lookup_key"), params.flag("transfer_lookup_key")
     product = None if data else params.need("product")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from config.stack.stripe_double.api.catalogue import price_from_data
 from config.stack.stripe_double.api.router import filtered, page, route
 from config.stack.stripe_double.clock import DAY
-from config.stack.stripe_double.engine import changing, subscriptions
+from config.stack.stripe_double.engine import changing, renewing, subscriptions
 from config.stack.stripe_double.engine.discounts import coupon_for, redeem
 from config.stack.stripe_double.errors import ApiError, invalid, missing, required
 from config.stack.stripe_double.params import Params
@@ -240,7 +240,7 @@ def resume_subscription(world: World, params: Params, subscription_id: str) -> T
     subscription = world.store.get("subscription", subscription_id)
     if subscription["status"] != "paused":
         raise ApiError(f"Subscription is {subscription['status']}: only a paused one can be resumed.")
-    subscriptions.resume(world, subscription)
+    renewing.resume(world, subscription)
     return subscription
 
 

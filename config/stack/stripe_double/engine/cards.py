@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.store import Thing, new_id
@@ -95,7 +96,7 @@ def card_of(world: World, method: Thing) -> Card:
     return CARDS[world.store.behind_of(method["id"])["number"]]
 
 
-def refusal(reason: str, **more: object) -> ApiError:
+def refusal(reason: str, **more: Any) -> ApiError:
     """The 402 of a declined card."""
     declined_for = {"insufficient_funds": "insufficient_funds", "card_declined": "generic_decline"}.get(reason)
     return ApiError(

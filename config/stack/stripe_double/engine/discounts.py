@@ -40,10 +40,11 @@ def coupon_is_valid(world: World, coupon: Thing) -> bool:
 
 def taken_off(coupon: Thing, amount: int) -> int:
     """What a coupon takes off an amount."""
+    percent: float | None = coupon["percent_off"]
     if amount <= 0:
         return 0
-    if coupon["percent_off"] is not None:
-        return round(amount * coupon["percent_off"] / 100)
+    if percent is not None:
+        return round(amount * percent / 100)
     return min(amount, int(coupon["amount_off"]))
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from config.stack.stripe_double.clock import DAY
-from config.stack.stripe_double.engine import changing, checkout, invoicing, payments, returns, schedules, subscriptions
+from config.stack.stripe_double.engine import (
+    changing,
+    checkout,
+    invoicing,
+    payments,
+    renewing,
+    returns,
+    schedules,
+    subscriptions,
+)
 from config.stack.stripe_double.store import Thing
 from config.stack.stripe_double.world import World
 
@@ -17,21 +27,24 @@ _MOST = 10_000  # a daily price moved on by centuries must come to an end
 def pass_time(world: World, seconds: int) -> int:
     """Move the clock on and do what is due on the way. Returns how many things that were."""
     target = world.now() + seconds
-    done = catch_up(world, target)
+    done, _ = catch_up(world, target)
     world.clock.ahead += seconds
     return done
 
 
-def catch_up(world: World, until: int | None = None) -> int:
-    """Do everything that is due until then (None: now), each thing at its own time."""
+def catch_up(world: World, until: int | None = None) -> tuple[int, float]:
+    """Do everything that is due until then (None: now), each thing at its own time.
+
+    Returns how many things that were, and when the next one is due.
+    """
     until = world.now() if until is None else until
     for done in range(_MOST):
         first = min(_pending(world), key=lambda due: due[0], default=None)
         if first is None or first[0] > until:
-            return done
+            return done, first[0] if first else math.inf
         with world.clock.at(first[0]):
             first[1]()
-    return _MOST
+    return _MOST, 0
 
 
 def _pending(world: World) -> Iterator[Due]:
@@ -101,7 +114,7 @@ def _of_subscription(world: World, subscription: Thing) -> Iterator[Due]:
     if schedule is not None and schedule["current_phase"] is not None:
         # before the renewal that is due at the same moment: the new period is billed as the new phase has it
         yield schedule["current_phase"]["end_date"], lambda: schedules.turn(world, subscription, schedule)
-    yield end, lambda: subscriptions.renew(world, subscription)
+    yield end, lambda: renewing.renew(world, subscription)
 
 
 def _of_trial(world: World, subscription: Thing, behind: Thing) -> Iterator[Due]:
@@ -126,7 +139,7 @@ def _end_trial(world: World, subscription: Thing) -> None:
         subscription["status"] = "paused"
         world.emit("customer.subscription.paused", subscription)
     else:
-        subscriptions.renew(world, subscription)
+        renewing.renew(world, subscription)
 
 
 def _give_up(world: World, subscription: Thing) -> None:

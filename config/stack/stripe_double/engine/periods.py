@@ -11,7 +11,7 @@ from config.stack.stripe_double.store import Thing
 
 def period_after(start: int, recurring: Thing, *, anchor: int) -> int:
     """The end of the period that begins at `start`; `anchor` gives the day of the month."""
-    count = recurring["interval_count"]
+    count: int = recurring["interval_count"]
     if recurring["interval"] in ("day", "week"):
         return start + count * DAY * (7 if recurring["interval"] == "week" else 1)
     months = count * (12 if recurring["interval"] == "year" else 1)

@@ -37,8 +37,8 @@ def show(double: Double, request: Request) -> Page:
 def _clock(world: World) -> str:
     ahead = world.clock.ahead
     said = f"{ahead / 86400:g} days ahead of this machine's clock" if ahead else "as this machine's clock"
-    steps = (("An hour", "hours", 1), ("A day", "days", 1), ("A week", "days", 7), ("31 days", "days", 31))
-    buttons = "".join(button(f"+ {label}", "/double/clock", **{name: value}) for label, name, value in steps)
+    steps = (("An hour", 1), ("A day", 24), ("A week", 7 * 24), ("31 days", 31 * 24))
+    buttons = "".join(button(f"+ {label}", "/double/clock", hours=hours) for label, hours in steps)
     return f"""
 <section><h2>Clock</h2><p><strong>{moment(world.now())}</strong> <span class="soft">UTC, {said}</span></p>
 <div class="row">{buttons}

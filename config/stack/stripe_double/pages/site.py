@@ -37,7 +37,8 @@ def respond(double: Double, method: str, path: str, query: str, body: str, heade
     """Answer a request that is not for the REST API."""
     given = {name.lower(): value for name, value in headers.items()}
     origin = given.get("origin")
-    if method == "POST" and origin not in (None, double.world.base_url):
+    own = (None, double.world.base_url, f"http://{given.get('host', '')}")
+    if method == "POST" and origin not in own:
         return frame("Refused", "<h1>Refused</h1><p>Another site asked for this.</p>", status=403)
     is_json = given.get("content-type", "").startswith("application/json")
     request = Request(
