@@ -86,6 +86,8 @@ def notify(
 ) -> Notification | None:
     """Tell it once: the same `key` again answers None. `url` is a path of ours. Raises KeyError for an unknown kind."""
     known = _kinds[kind]
+    if user.state == User.State.CLOSED:  # what comes after the end is for nobody to read
+        return None
     profile = profile_of(user)
     ringing = rings(profile, known)
     line = {

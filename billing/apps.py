@@ -29,5 +29,5 @@ class BillingConfig(AppConfig):
         for chore, schedule in payments.items():
             task = f"billing.payments.tasks.{chore}"
             settings.CELERY_BEAT_SCHEDULE[f"billing.payments.{chore}"] = {"task": task, "schedule": schedule}
-        for chore in ("expire", "time_out_holds", "audit"):
+        for chore in ("expire", "time_out_holds", "audit", "forget_news"):
             settings.CELERY_BEAT_SCHEDULE[f"billing.{chore}"] = {"task": f"billing.tasks.{chore}", "schedule": HOUR}

@@ -73,8 +73,14 @@ def erase(user: User) -> Mapping[str, int]:
         for model in _NOT_KEPT:
             kept += model._default_manager.filter(customer__id=customer.customer).delete()[0]
         mirror.Customer.objects.filter(id=customer.customer).update(subscriber=None, stripe_data={})
-        StripeEvent.objects.filter(customer=customer.customer).update(body="")
+    forget_news()
     return {"words in lines of the ledger": worded, "payment methods and visits to checkout": kept}
+
+
+def forget_news() -> int:
+    """What Stripe said of accounts that are closed, and may say of them for months: it rang, that is enough."""
+    gone = StripeCustomer.objects.filter(user__state=User.State.CLOSED).values("customer")
+    return StripeEvent.objects.filter(customer__in=gone).exclude(body="").update(body="")
 
 
 def _mirrored(model: Any, user: User) -> Iterable[Mapping[str, Any]]:

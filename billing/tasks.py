@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import audit as auditing
-from billing import ledger
+from billing import ledger, own_data
 
 log = structlog.get_logger(__name__)
 
@@ -39,3 +39,9 @@ def audit() -> None:
     if report.drifts:
         auditing.tell_staff(report, key=f"{timezone.now():%Y-%m-%d}")
     log.info("credits_audited", **report.as_json())
+
+
+@shared_task(name="billing.tasks.forget_news")  # type: ignore[untyped-decorator]
+def forget_news() -> None:
+    """Empty what Stripe still sends of accounts that are closed."""
+    own_data.forget_news()

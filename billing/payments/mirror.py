@@ -16,6 +16,7 @@ from django.conf import settings
 from djstripe.models import Charge, Customer, Dispute, Invoice, PaymentMethod, Price, Refund, Session, Subscription
 from djstripe.models.base import StripeModel
 
+from accounts.models import User
 from billing.models import StripeCustomer
 from billing.payments.client import Found
 from billing.payments.fetching import Affairs
@@ -38,7 +39,9 @@ _EMPTY: dict[Any, Found] = {Dispute: {"balance_transactions": []}}  # it goes th
 
 
 def mirror(affairs: Affairs, owner: StripeCustomer) -> None:
-    """Write down what was fetched: what others refer to comes first."""
+    """Write down what was fetched: what others refer to comes first. Of a closed account no more than there is."""
+    if owner.user.state == User.State.CLOSED:
+        return
     _keep(Customer, [affairs.customer])
     Customer.objects.filter(id=affairs.customer["id"]).update(subscriber=owner.user_id)
     _keep(PaymentMethod, _cards(affairs))
