@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
@@ -35,6 +37,7 @@ from accounts.models import User
 from config.kit import sealing
 from config.kit.errors import Refusal, TooMany
 
+log = structlog.get_logger(__name__)
 WAIT = 300  # seconds after too many wrong codes or passwords: the longest window of ACCOUNT_RATE_LIMITS
 WAYS = {
     "reauthenticate": gettext_lazy("Use your password"),
@@ -55,17 +58,27 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Whoever tries this out on their own machine is told where the mail went, for no inbox will ring."""
-        super().send_mail(template_prefix, email, context)
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:  # whatever the mail server says or does not say
+            log.error("mail_not_sent", mail=template_prefix, error=str(error))
+            say = _("The mail could not be sent just now. Please try again in a minute.")
+            raise Refusal(say, code="mail", status=503) from error
         request = allauth_context.request
         if not settings.EMAIL_URL and from_this_machine(request):
             say = _("No mail server is set up here.")
             read = _("Read the mail on this machine")
             messages.info(request, format_html('{} <a class="link" href="{}">{}</a>', say, reverse("mail"), read))
 
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Of what is done already: it stays done when its mail cannot leave. The trail tells of it as well."""
+        with suppress(Refusal):
+            super().send_notification_mail(*args, **kwargs)
+
     def validation_error(self, code: str, *args: Any) -> Exception:
         """What is tried too often is answered as such (429, when to come again), not as a slip in a form."""
         if code in LIMITS:
-            raise TooMany(_("That was tried too often. Wait five minutes, then try again."), retry_after=WAIT)
+            raise TooMany(_("That was tried too often. Wait up to five minutes, then try again."), retry_after=WAIT)
         error: Exception = super().validation_error(code, *args)
         return error
 
