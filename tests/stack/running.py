@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -65,6 +66,19 @@ class RunningStack:
         """The process id of one of its programs: web, gpu, default, beat, postgres, redis."""
         rows = State(self.state_dir).read_json("processes.json").get("processes", [])
         return next(int(row["pid"]) for row in rows if row["name"] == name)
+
+    @property
+    def double_url(self) -> str:
+        """Where the double of Stripe listens, in a stack started with `STRIPE="double"`."""
+        return str(State(self.state_dir).read_json("stack.json")["env"]["STRIPE_API_HOST"])
+
+    def double(self, command: str, **fields: Any) -> dict[str, Any]:
+        """Tell the double something, as its control page would: `double("clock", days=31)` (docs/stripe-double.md)."""
+        body, kind = json.dumps(fields).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.double_url}/double/{command}", data=body, headers=kind)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answered: dict[str, Any] = json.loads(answer.read())
+        return answered
 
     def log(self, name: str) -> str:
         return State(self.state_dir).log(name).read_text(errors="replace")

@@ -104,7 +104,7 @@ def get_endpoint(world: World, params: Params, endpoint_id: str) -> Thing:
 
 @route("GET", "/v1/webhook_endpoints")
 def list_endpoints(world: World, params: Params) -> Thing:
-    return page(world, params, "/v1/webhook_endpoints", world.store.all("webhook_endpoint"))
+    return page(world, params, "/v1/webhook_endpoints", world.store.all("webhook_endpoint"), dated=False)
 
 
 @route("POST", "/v1/test_helpers/test_clocks")

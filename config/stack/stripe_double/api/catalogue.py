@@ -106,7 +106,7 @@ def list_products(world: World, params: Params) -> Thing:
 @route("GET", "/v1/products/{}/features")
 def list_features(world: World, params: Params, product_id: str) -> Thing:
     world.store.get("product", product_id)
-    return page(world, params, f"/v1/products/{product_id}/features", [])
+    return page(world, params, f"/v1/products/{product_id}/features", [], dated=False)
 
 
 @route("POST", "/v1/prices")

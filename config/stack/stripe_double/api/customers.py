@@ -160,7 +160,9 @@ def detach_method(world: World, params: Params, method_id: str) -> Thing:
 
 @route("GET", "/v1/payment_methods")
 def list_methods(world: World, params: Params) -> Thing:
-    return page(world, params, "/v1/payment_methods", filtered(world, params, "payment_method", "customer", "type"))
+    return page(
+        world, params, "/v1/payment_methods", filtered(world, params, "payment_method", "customer", "type"), dated=False
+    )
 
 
 @route("GET", "/v1/customers/{}/payment_methods")
@@ -169,7 +171,7 @@ def list_methods_of(world: World, params: Params, customer_id: str) -> Thing:
     kind = params.text("type")
     found = world.store.all("payment_method", customer=customer_id)
     chosen = [method for method in found if kind in (None, method["type"])]
-    return page(world, params, f"/v1/customers/{customer_id}/payment_methods", chosen)
+    return page(world, params, f"/v1/customers/{customer_id}/payment_methods", chosen, dated=False)
 
 
 @route("GET", "/v1/customers/{}/payment_methods/{}")

@@ -32,7 +32,9 @@ def list_invoices(world: World, params: Params) -> Thing:
 @route("GET", "/v1/invoices/{}/lines")
 def list_lines(world: World, params: Params, invoice_id: str) -> Thing:
     invoice = world.store.get("invoice", invoice_id)
-    return page(world, params, f"/v1/invoices/{invoice_id}/lines", invoice["lines"]["data"], oldest_first=True)
+    return page(
+        world, params, f"/v1/invoices/{invoice_id}/lines", invoice["lines"]["data"], oldest_first=True, dated=False
+    )
 
 
 @route("POST", "/v1/invoices/{}")

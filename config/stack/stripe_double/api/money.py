@@ -154,7 +154,9 @@ def list_refunds(world: World, params: Params) -> Thing:
 @route("GET", "/v1/charges/{}/refunds")
 def list_refunds_of(world: World, params: Params, charge_id: str) -> Thing:
     world.store.get("charge", charge_id)
-    return page(world, params, f"/v1/charges/{charge_id}/refunds", world.store.all("refund", charge=charge_id))
+    return page(
+        world, params, f"/v1/charges/{charge_id}/refunds", world.store.all("refund", charge=charge_id), dated=False
+    )
 
 
 @route("GET", "/v1/disputes/{}")

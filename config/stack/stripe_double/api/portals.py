@@ -143,7 +143,7 @@ def list_configurations(world: World, params: Params) -> Thing:
         if name in params:
             wanted = params.flag(name)
             found = [configuration for configuration in found if configuration[name] == wanted]
-    return page(world, params, "/v1/billing_portal/configurations", found)
+    return page(world, params, "/v1/billing_portal/configurations", found, dated=False)
 
 
 @route("GET", "/v1/billing_portal/configurations/{}")

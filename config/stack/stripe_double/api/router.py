@@ -49,15 +49,23 @@ def find(method: str, path: str) -> tuple[Handler, list[str]]:
     return chosen.handler, list(match.groups())
 
 
-def page(world: World, params: Params, url: str, things: Iterable[Thing], *, oldest_first: bool = False) -> Thing:
-    """One page of a list, newest first as everywhere in Stripe's API."""
+def page(
+    world: World,
+    params: Params,
+    url: str,
+    things: Iterable[Thing],
+    *,
+    oldest_first: bool = False,
+    dated: bool = True,
+) -> Thing:
+    """One page of a list, newest first as nearly everywhere at Stripe. `dated`: it can be filtered by `created`."""
     limit = params.number("limit", 10, least=1) or 10
     after, before = params.text("starting_after"), params.text("ending_before")
-    created = _created(params)
+    created = _created(params) if dated else None
     params.end()
     if limit > 100:
         raise ApiError("This value must be less than or equal to 100.", code="parameter_invalid_integer", param="limit")
-    chosen = [thing for thing in things if created(thing)]
+    chosen = [thing for thing in things if created is None or created(thing)]
     if not oldest_first:
         chosen.reverse()
     ids = [thing["id"] for thing in chosen]

@@ -108,5 +108,5 @@ def get_schedule(world: World, params: Params, schedule_id: str) -> Thing:
 
 @route("GET", "/v1/subscription_schedules")
 def list_schedules(world: World, params: Params) -> Thing:
-    found = filtered(world, params, "subscription_schedule", "customer", "status")
+    found = filtered(world, params, "subscription_schedule", "customer")
     return page(world, params, "/v1/subscription_schedules", found)

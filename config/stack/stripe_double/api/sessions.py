@@ -282,7 +282,7 @@ def list_sessions(world: World, params: Params) -> Thing:
 @route("GET", "/v1/checkout/sessions/{}/line_items")
 def list_session_lines(world: World, params: Params, session_id: str) -> Thing:
     lines = session_lines(world, world.store.get("checkout.session", session_id))
-    return page(world, params, f"/v1/checkout/sessions/{session_id}/line_items", lines, oldest_first=True)
+    return page(world, params, f"/v1/checkout/sessions/{session_id}/line_items", lines, oldest_first=True, dated=False)
 
 
 @route("POST", "/v1/checkout/sessions/{}/expire")

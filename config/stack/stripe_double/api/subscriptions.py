@@ -247,7 +247,9 @@ def resume_subscription(world: World, params: Params, subscription_id: str) -> T
 @route("GET", "/v1/subscription_items")
 def list_items(world: World, params: Params) -> Thing:
     subscription = world.store.get("subscription", params.need("subscription"), param="subscription")
-    return page(world, params, "/v1/subscription_items", subscriptions.items_of(subscription), oldest_first=True)
+    return page(
+        world, params, "/v1/subscription_items", subscriptions.items_of(subscription), oldest_first=True, dated=False
+    )
 
 
 @route("GET", "/v1/subscription_items/{}")
