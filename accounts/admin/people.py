@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -17,7 +16,7 @@ from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
@@ -126,9 +125,10 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         )
 
     @admin.display(description="last seen", ordering="seen")
-    def last_seen(self, user: User) -> datetime | None:
-        """In a browser or by a program of theirs."""
-        return getattr(user, "seen", None)
+    def last_seen(self, user: User) -> str:
+        """Signing in, going on in a session, or by a program of theirs."""
+        seen = getattr(user, "seen", None)
+        return f"{seen:%d %b %Y, %H:%M}" if seen else "never"
 
     @admin.display(description="signs in by")
     def ways_in(self, user: User) -> str:
@@ -140,21 +140,8 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         return " · ".join(ways + sorted(steps)) or "nothing yet"
 
     @admin.display(description="the newest lines")
-    def trail(self, user: User) -> SafeString:
-        lines = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            (
-                (
-                    f"{entry.at:%d %b %Y %H:%M}",
-                    words().get(entry.verb, entry.verb),
-                    entry.actor or "the house",
-                    _told(entry),
-                )
-                for entry in trail_of(user)[:TRAIL_SHOWN]
-            ),
-        )
-        return format_html('<table class="trail">{}</table>', lines) if lines else format_html("nothing yet")
+    def trail(self, user: User) -> SafeString | str:
+        return format_html_join("", "<p>{} · {} · {}{}</p>", map(_told, trail_of(user)[:TRAIL_SHOWN])) or "nothing yet"
 
     @admin.display(description="Their")
     def elsewhere(self, user: User) -> SafeString:
@@ -207,9 +194,12 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         return back_to("admin:accounts_user_change", user.pk)
 
 
-def _told(entry: AuditEntry) -> str:
-    """The details of a deed in one line."""
-    return ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
+def _told(entry: AuditEntry) -> tuple[str, ...]:
+    """When, what, by whom, and the details of a deed."""
+    details = ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
+    what = str(words().get(entry.verb, entry.verb))
+    by = entry.actor.email if entry.actor else "the house"
+    return f"{entry.at:%d %b %Y, %H:%M}", what, by, f" · {details}" if details else ""
 
 
 @admin.register(Group)
