@@ -28,6 +28,7 @@ from config.kit.text import shortened
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = timedelta(hours=1)  # with what must end first, before staff hears of it
 _LOCKS = 0x636C6F73  # of all the advisory locks of the database, those of closings
 
 
@@ -48,6 +49,8 @@ def finish(closing: Closing) -> bool:
             _erase(closing)
         except _NotYet as why:
             _note(closing, str(why))
+            if closing.due_at < timezone.now() - PATIENCE:
+                _tell_staff(closing)
             return False
         except Exception as error:
             log.exception("closing_failed", closing=str(closing.public_id))

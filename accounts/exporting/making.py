@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=2)  # without a word of its maker; a disk that takes longer for one chunk is broken
 TELL_EVERY = 1.0  # seconds between two words
 MAX_ATTEMPTS = 3
+LEFT_BEHIND = 3600.0  # seconds in which nothing was written to a file: nobody writes it any more
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -38,6 +39,7 @@ class Gone(Exception):
 
 def work() -> int:
     """Make everything that waits or was left behind; how many were taken up."""
+    _remove_leftovers()
     taken = 0
     while (export := _claim()) is not None:
         taken += 1
@@ -143,6 +145,13 @@ def _folder() -> Path:
     folder = Path(settings.STATE_DIR) / "exports"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _remove_leftovers() -> None:
+    """What a maker that was killed left on this disk."""
+    for path in _folder().glob("*.zip"):
+        if path.stat().st_mtime < time.time() - LEFT_BEHIND:
+            path.unlink(missing_ok=True)
 
 
 def _full_disk() -> str:

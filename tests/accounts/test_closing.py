@@ -383,6 +383,10 @@ def test_it_waits_for_work_that_still_runs(world: World) -> None:
     row.refresh_from_db()
     assert "1 jobs" in row.error
     assert Artwork.objects.filter(owner=world.owner).exists()
+    staff = make_user(is_staff=True)
+    Closing.objects.update(due_at=timezone.now() - timedelta(hours=2))
+    assert closing.work() == 0
+    assert Notification.objects.filter(user=staff, kind="staff.closing").count() == 1
     Job.objects.filter(pk=job.pk).update(state="cancelled", lease_until=None)
     assert closing.work() == 1
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import re
+import time
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts import exporting, outbox
+from accounts import exporting, outbox, tasks
 from accounts.exporting import Archive, rooms
 from accounts.exporting.making import LEASE, MAX_ATTEMPTS
 from accounts.models import AuditEntry, DataExport, Notification, User
@@ -285,6 +287,18 @@ def test_one_whose_maker_was_killed_is_made_by_another(monkeypatch: pytest.Monke
     assert (export.state, export.attempts) == ("ready", 2)
 
 
+def test_what_a_killed_maker_left_on_the_disk_is_removed(settings: Settings) -> None:
+    folder = Path(settings.STATE_DIR) / "exports"
+    folder.mkdir(parents=True)
+    old, fresh = folder / "old-1.zip", folder / "fresh-1.zip"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    hours_ago = time.time() - 7200
+    os.utime(old, (hours_ago, hours_ago))
+    exporting.work()
+    assert list(folder.iterdir()) == [fresh]
+
+
 def test_one_that_is_never_finished_fails_after_three_makers() -> None:
     user = make_user()
     long_ago = timezone.now() - timedelta(hours=1)
@@ -375,3 +389,15 @@ def test_the_page_asks_how_far_it_is_only_while_it_is_made(client: Client) -> No
     ready = client.get("/settings/data/export/", headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in ready
     assert "Download it" in ready
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_task_makes_it_on_the_side_and_no_chore_waits_behind_it() -> None:
+    export = exporting.ask(user=make_user())
+    begun = time.monotonic()
+    tasks.own_data()
+    assert time.monotonic() - begun < 0.5
+    while DataExport.objects.get(pk=export.pk).is_running:
+        assert time.monotonic() - begun < 30, "nobody makes it"
+        time.sleep(0.1)
+    assert DataExport.objects.get(pk=export.pk).state == "ready"
