@@ -167,6 +167,6 @@ def _settings(world: World) -> str:
 
 
 def _table(title: str, heads: tuple[str, ...], rows: str) -> str:
-    head = "".join(f"<th>{esc(one)}</th>" for one in heads)
+    head = "".join(f"<th{' class=right' if one == 'Amount' else ''}>{esc(one)}</th>" for one in heads)
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<section><h2>{title}</h2><div class="scroll">{body if rows else "None yet."}</div></section>'

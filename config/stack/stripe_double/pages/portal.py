@@ -23,7 +23,17 @@ from config.stack.stripe_double.pages.pdf import pdf
 from config.stack.stripe_double.store import Thing
 from config.stack.stripe_double.world import World
 
-_GOOD = {"paid": "good", "active": "good", "trialing": "good", "open": "warn", "past_due": "bad", "unpaid": "bad"}
+_GOOD = {
+    "paid": "good",
+    "active": "good",
+    "trialing": "good",
+    "succeeded": "good",
+    "open": "warn",
+    "pending": "warn",
+    "past_due": "bad",
+    "unpaid": "bad",
+    "failed": "bad",
+}
 
 
 def show(double: Double, request: Request, session_id: str) -> Page:
