@@ -51,6 +51,7 @@ class Bill:
     say: str
     is_living: bool  # there is a subscription that can be changed or ended
     is_ending: bool
+    is_overdue: bool
     next_payment: str = ""
     next_plan: Plan | None = None
     card: Card | None = None
@@ -84,6 +85,7 @@ def bill_of(user: User) -> Bill:
         say=told(entitlement, facts.get("next_plan")),
         is_living=is_living,
         is_ending=is_living and entitlement.ends_at is not None,
+        is_overdue=is_living and entitlement.overdue_since is not None,
         **facts,
     )
 
@@ -93,7 +95,7 @@ def told(now_is: Entitlement, next_plan: Plan | None = None) -> str:
     plan = plans.PLANS.get(now_is.subscribed)
     if not now_is.status or plan is None:
         return _given(now_is) or _("You have no subscription. Credits come with packs, or each month with a plan.")
-    values = {"plan": plan.name, "day": _day(now_is.ends_at or now_is.renews_at), "n": plan.credits}
+    values = {"plan": plan.name, "day": _day(now_is.ends_at or now_is.renews_at), "n": f"{plan.credits:,}"}
     values["next"] = next_plan.name if next_plan else ""
     if now_is.status in plans.PAID_STATUSES and now_is.status != "past_due":
         if now_is.ends_at is not None:
@@ -103,7 +105,7 @@ def told(now_is: Entitlement, next_plan: Plan | None = None) -> str:
         elif now_is.status == "trialing":
             say = _("You are trying out %(plan)s until %(day)s. The first payment follows then.")
         else:
-            say = _("%(plan)s renews on %(day)s and then adds %(n)d credits.")
+            say = _("%(plan)s renews on %(day)s and then adds %(n)s credits.")
         return say % values
     return str(_TOLD.get(now_is.status, _ELSE)) % values
 

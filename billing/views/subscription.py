@@ -28,7 +28,7 @@ def billing(request: HttpRequest) -> HttpResponse:
     context = {
         "bill": bill,
         "is_on": is_on(),
-        "changes": _changes(bill, request.GET.get("plan", "")) if bill.is_living else [],
+        "changes": _changes(bill, request.GET.get("plan", "")) if bill.is_living and not bill.is_overdue else [],
     }
     return page(request, "billing/billing.html", context)
 
@@ -78,15 +78,15 @@ def _changes(bill: Bill, asked: str) -> list[dict[str, Any]]:
         if plan.is_free or plan.slug == mine.slug:
             continue
         is_larger = plan.cents_a_month > mine.cents_a_month
-        values = {"plan": plan.name, "mine": mine.name, "price": plan.price, "n": plan.credits}
+        values = {"plan": plan.name, "mine": mine.name, "price": plan.price, "n": f"{plan.credits:,}"}
         if is_larger:
             say = _(
                 "%(plan)s begins now. Today you pay the difference for the days that are left of this period, and get "
-                "the difference in credits; from then on it is %(price)s a month with %(n)d credits."
+                "the difference in credits; from then on it is %(price)s a month with %(n)s credits."
             )
         else:
             say = _(
-                "%(mine)s stays until its period is over; then %(plan)s begins, for %(price)s a month with %(n)d "
+                "%(mine)s stays until its period is over; then %(plan)s begins, for %(price)s a month with %(n)s "
                 "credits. Nothing is charged today. Styles beyond what %(plan)s holds become read-only; none is lost."
             )
         is_chosen = bill.next_plan is not None and bill.next_plan.slug == plan.slug
