@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEntry, User
 
 # the public ids of the rows of one kind that are a person's
-Owned = Callable[[User], "QuerySet[Any, dict[str, Any]]"]
+Owned = Callable[[User], "QuerySet[Any, Any]"]
 
 _words: dict[str, str | Promise] = {}
 _owned: dict[str, Owned] = {}

@@ -64,7 +64,7 @@ def _rows(user: User, archive: Archive) -> Iterator[dict[str, Any]]:
     artworks = Artwork.objects.filter(owner=user).select_related("parent", "owner__entitlement")
     for artwork in artworks.prefetch_related("style_links__style").order_by("pk").iterator(chunk_size=AT_ONCE):
         name = f"{artwork.created_at:%Y-%m-%d}-{artwork.filename}"
-        row = {"id": artwork.public_id, "file": archive.file(name, addresses.file_key(artwork))}
+        row = {"id": artwork.public_id, "file": _put(archive, name, addresses.file_key(artwork))}
         if artwork.poster_key:
             row["poster"] = archive.file(f"{PurePath(name).stem}-poster.png", artwork.poster_key)
         row |= {field: getattr(artwork, field) for field in fields}
@@ -74,3 +74,9 @@ def _rows(user: User, archive: Archive) -> Iterator[dict[str, Any]]:
             for link in artwork.style_links.all()
         ]
         yield row
+
+
+def _put(archive: Archive, name: str, key: str) -> str:
+    if not key:  # the file that may leave could not be made, for its master is gone
+        archive.miss(name)
+    return archive.file(name, key)

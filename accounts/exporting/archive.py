@@ -74,8 +74,11 @@ class Archive:
             return ""
         try:
             source = media.open_file(key)
-        except OSError as error:
-            self._miss(name, error)
+        except FileNotFoundError:
+            self.miss(name)
+            return ""
+        except OSError:
+            self.miss(name, "it could not be read")
             return ""
         sha, size = hashlib.sha256(), 0
         name = self._named(name)
@@ -88,6 +91,10 @@ class Archive:
                 self._alive()
         self.files.append({"name": name, "bytes": size, "sha256": sha.hexdigest()})
         return name
+
+    def miss(self, name: str, why: str = "it is not there any more") -> None:
+        """Tell of a file that should be here."""
+        self.missing.append({"name": name, "why": why})
 
     def close(self, about: Mapping[str, Any]) -> None:
         """The last file: what is in here, and what could not be read."""
@@ -105,13 +112,9 @@ class Archive:
         try:
             chunk: bytes = source.read(CHUNK)
             return chunk
-        except OSError as error:
-            self._miss(name, error)
+        except OSError:
+            self.miss(name, "it could not be read to its end")
             return b""
-
-    def _miss(self, name: str, error: OSError) -> None:
-        why = "it is not there any more" if isinstance(error, FileNotFoundError) else "it could not be read to its end"
-        self.missing.append({"name": name, "why": why})
 
     def _named(self, name: str) -> str:
         """A name that every system unpacks, inside this folder, and only once."""

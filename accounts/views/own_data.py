@@ -44,7 +44,7 @@ def export_part(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def ask_export(request: HttpRequest) -> HttpResponse:
     try:
         exporting.ask(user=person(request))
@@ -55,7 +55,7 @@ def ask_export(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @login_required
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 @never_cache
 def download_export(request: HttpRequest, export_id: UUID) -> HttpResponse:
     """Leads to the file itself, at an address that works for minutes."""
@@ -67,7 +67,7 @@ def download_export(request: HttpRequest, export_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def close_account(request: HttpRequest) -> HttpResponse:
     try:
         closing.ask(user=person(request), typed=request.POST.get("typed", ""))

@@ -24,6 +24,7 @@ from accounts import exporting, outbox, tasks
 from accounts.exporting import Archive, rooms
 from accounts.exporting.making import LEASE, MAX_ATTEMPTS
 from accounts.models import AuditEntry, DataExport, Notification, User
+from billing.models import Entitlement
 from config.kit import media
 from config.kit.errors import Conflict, TooMany
 from gallery.models import Artwork
@@ -143,6 +144,18 @@ def test_what_is_missing_is_told_inside_and_the_rest_is_there(world: World) -> N
     assert artwork.filename in missing["name"]
     assert missing["why"] == "it is not there any more"
     assert rows(archive, "gallery/artworks.json")[0]["file"] == ""
+
+
+def test_a_marked_picture_whose_master_is_gone_is_told_as_missing(world: World, settings: Settings) -> None:
+    settings.BILLING = True
+    Entitlement.objects.filter(user=world.owner).update(plan="free", given="")
+    artwork = Artwork.objects.get(owner=world.owner)
+    for key in artwork.keys:
+        media.delete(key)
+    archive = opened(made(world.owner))
+    assert [missing["why"] for missing in rows(archive, "manifest.json")["could_not_be_read"]] == [
+        "it is not there any more"
+    ]
 
 
 # --- the archive itself -------------------------------------------------------------------------------------------
