@@ -25,6 +25,10 @@ class NoiseSchedule:
     def __len__(self) -> int:
         return len(self.signal)
 
+    def noisy(self, clean: Tensor, noise: Tensor, at: Tensor) -> Tensor:
+        """Latents under so much noise as there is at their timesteps."""
+        return _per_picture(self.signal[at]) * clean + _per_picture(self.noise[at]) * noise
+
     def target(self, clean: Tensor, noise: Tensor, at: Tensor) -> Tensor:
         """What the UNet has to predict: the noise, or the velocity √ᾱ·ε - √(1-ᾱ)·x₀ (Salimans & Ho 2022)."""
         if self.prediction == "v_prediction":
@@ -54,7 +58,7 @@ def loss_of(base: Base, batch: Batch, schedule: NoiseSchedule, gamma: float, gen
     ]
     noise = torch.stack([noise for noise, _ in drawn]).to(base.device)
     at = torch.cat([at for _, at in drawn]).to(base.device)
-    noisy = _per_picture(schedule.signal[at]) * batch.latents + _per_picture(schedule.noise[at]) * noise
+    noisy = schedule.noisy(batch.latents, noise, at)
     predicted = predict(base, noisy, at, batch.tokens, batch.pooled, batch.size)
     target = schedule.target(batch.latents, noise, at)
     errors = (predicted - target).square().mean(dim=(1, 2, 3))

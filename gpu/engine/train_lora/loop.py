@@ -28,7 +28,7 @@ def learn(session: Session, material: Material) -> None:
     learned, prior = material.learned, material.prior
     order = Order(len(learned), spec.batch, spec.seed)
     prior_order = Order(len(prior), spec.batch, spec.seed, of="class")
-    anchors = Anchors(session.base, spec)
+    anchors = Anchors(session.base, spec, session.schedule, learned)
     parameters = list(session.learner.parameters())
     marks = {0, *spec.checkpoint_steps}
     measured = held_out.moments(spec.steps, spec.checkpoint_steps)
@@ -48,7 +48,7 @@ def learn(session: Session, material: Material) -> None:
         for group in optimizer.param_groups:
             group["lr"] = session.full_rate * state.rate * rate_at(step, spec.steps)
         loss = gradients(session, chosen, beside, material.empty, of="step", step=step)
-        anchors.gradients(session.learner, session.schedule, step)
+        anchors.gradients(session.learner, step)
         gradient = float(torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT))
         if astray(step, loss, gradient, state.loss):
             recover(session, loss=loss, gradient=gradient)
