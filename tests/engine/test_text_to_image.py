@@ -19,7 +19,8 @@ from gpu.engine.judging import works
 from gpu.engine.lora import Mixer
 from gpu.engine.models import Base, load
 from gpu.engine.pipelines import painting
-from gpu.engine.pipelines.painting import PREVIEW_BYTES, denoise, paint, preview, previews
+from gpu.engine.pipelines.painting import denoise, paint, preview, previews
+from gpu.engine.pipelines.small import PREVIEW_BYTES
 from gpu.engine.pipelines.text_to_image import make
 from tests.engine.makers import RECIPE, Heard, picture_spec, random_lora
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,11 +12,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gpu.engine.contract import Artifact
 from gpu.engine.failures import Failure, missing_file
 from gpu.engine.mp4 import Frame, Mp4
+from gpu.engine.pipelines.small import as_preview
 from gpu.engine.progress import Estimate
 from gpu.engine.report import Report
 
-PREVIEW_SIDE = 384  # pixels of the longer side at most
-PREVIEW_BYTES = 16_000
 FILM, POSTER = "film.mp4", "poster.png"
 
 
@@ -98,12 +95,4 @@ def shoot(
 
 def preview(frame: Frame) -> str:
     """A small WebP of a frame, base64, at most 16 kB decoded."""
-    image = Image.fromarray(np.ascontiguousarray(frame))
-    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    for quality in (80, 60, 40, 20):
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=quality, method=2)
-        if buffer.tell() <= PREVIEW_BYTES:
-            break
-        image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
-    return base64.b64encode(buffer.getvalue()).decode()
+    return as_preview(Image.fromarray(np.ascontiguousarray(frame)))

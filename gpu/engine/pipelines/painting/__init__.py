@@ -6,14 +6,12 @@ one machine.
 
 from gpu.engine.pipelines.painting.loop import BLACK, OnStep, denoise, paint, to_picture
 from gpu.engine.pipelines.painting.pace import Pace
-from gpu.engine.pipelines.painting.previews import PREVIEW_BYTES, PREVIEW_SIDE, preview
+from gpu.engine.pipelines.painting.previews import preview
 from gpu.engine.pipelines.painting.recipe import Recipe, Start, check_size, recipe_of
 from gpu.engine.pipelines.painting.samplers import sampler
 
 __all__ = [
     "BLACK",
-    "PREVIEW_BYTES",
-    "PREVIEW_SIDE",
     "OnStep",
     "Pace",
     "Recipe",

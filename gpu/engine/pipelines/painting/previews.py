@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +15,8 @@ from torch import Tensor
 from gpu.engine import hub
 from gpu.engine.catalogue import model
 from gpu.engine.models import Base
+from gpu.engine.pipelines.small import as_preview
 
-PREVIEW_SIDE = 384  # pixels of the longer side at most
-PREVIEW_BYTES = 16_000
 MOST_LATENTS = 96  # of a side: a preview is drawn from latents no larger, which makes 768 px with most VAEs
 
 Frame = Callable[[Image.Image], Image.Image]
@@ -31,16 +28,7 @@ def preview(base: Base, latents: Tensor, frame: Frame | None = None) -> str:
     pixels = _pixels(base, _small(latents))
     array = ((pixels[0].nan_to_num().clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(np.ascontiguousarray(array))
-    if frame is not None:
-        image = frame(image)
-    image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    for quality in (80, 60, 40, 20):
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=quality, method=2)
-        if buffer.tell() <= PREVIEW_BYTES:
-            break
-        image.thumbnail((image.width * 3 // 4, image.height * 3 // 4))
-    return base64.b64encode(buffer.getvalue()).decode()
+    return as_preview(image if frame is None else frame(image))
 
 
 def _small(latents: Tensor) -> Tensor:
