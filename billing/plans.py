@@ -28,9 +28,8 @@ PACKS: list[Pack] = _catalogue.packs
 TOOLS: list[Tool] = _catalogue.tools
 FREE_CREDITS = FREE.credits
 # what can be bought, by its name at Stripe
-OFFERS: dict[str, Plan | Pack] = {
-    one.lookup_key: one for one in (*(plan for plan in PLANS.values() if not plan.is_free), *PACKS)
-}
+OFFERS: dict[str, Plan | Pack] = {plan.lookup_key: plan for plan in PLANS.values() if not plan.is_free}
+OFFERS |= {pack.lookup_key: pack for pack in PACKS}
 
 
 def billing_is_on() -> bool:
