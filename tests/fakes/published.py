@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import stripe
@@ -164,3 +165,40 @@ def _check_named(value: Any, name: str, scopes: Scopes, path: str, found: list[s
                     return
         resource = _resource({"Session": "checkout.Session", "DisputeResource": "Dispute"}.get(name, name))
         _compare(value, resource, (resource,), path, found)
+
+
+def parameters(method: str, path: str) -> set[str] | None:
+    """The published parameters of an address such as `/v1/invoices/{}/pay`; None where the library lists none."""
+    *spaces, noun = [part for part in path.split("/")[2:4] if part != "{}"][: 2 if path.startswith(_SPACES) else 1]
+    rest = path.partition(noun)[2].strip("/").split("/")
+    action = rest[-1] if rest[-1] not in ("", "{}") else ""
+    if action:
+        verbs = [action, f"{action}_{noun[:-1]}"] if method == "POST" else [f"list_{action}"]
+    else:
+        whole = {"POST": ["create"], "GET": ["list"]}
+        single = {"POST": ["update", "modify"], "GET": ["retrieve"], "DELETE": ["delete", "cancel"]}
+        verbs = (single if rest[-1] == "{}" else whole)[method]
+    for verb in verbs:
+        folder = Path(inspect.getsourcefile(stripe) or "").parent.joinpath("params", *spaces)
+        file = folder / f"_{noun[:-1]}_{verb}_params.py"
+        if file.exists():
+            return _typed_names(file)
+    return None
+
+
+_SPACES = ("/v1/checkout", "/v1/billing_portal", "/v1/test_helpers")
+
+
+def _typed_names(file: Path) -> set[str]:
+    """The keys of the typed dictionary that a file is named after; one with a keyword among them is a call."""
+    name = "".join(part.capitalize() for part in file.stem.split("_"))
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ClassDef) and node.name in (name, f"_{name}Base"):
+            found |= set(_fields(node))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == f"_{name}Base":
+            assert isinstance(node.value, ast.Call)
+            keys = node.value.args[1]
+            assert isinstance(keys, ast.Dict)
+            found |= {str(key.value) for key in keys.keys if isinstance(key, ast.Constant)}
+    return found

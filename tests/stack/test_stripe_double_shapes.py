@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.fakes.published import deviations
-from tests.fakes.stripe import Declined, StripeDouble
+from config.stack.stripe_double import double
+from config.stack.stripe_double.api import router
+from config.stack.stripe_double.params import Params
+from tests.fakes.published import deviations, parameters
+from tests.fakes.stripe import KEY, Declined, StripeDouble
 
 
 def _price(name: str, cents: int, *, monthly: bool) -> Any:
@@ -18,6 +21,11 @@ def _price(name: str, cents: int, *, monthly: bool) -> Any:
 
 @pytest.fixture
 def busy(stripe_double: StripeDouble) -> StripeDouble:
+    make_busy(stripe_double)
+    return stripe_double
+
+
+def make_busy(stripe_double: StripeDouble) -> None:
     """An account in which nearly everything has happened once."""
     stripe_double.settings.tax_percent = 20.0
     starter, pro, pack = (
@@ -66,7 +74,6 @@ def busy(stripe_double: StripeDouble) -> StripeDouble:
     stripe_double.pay(debit, "DE89370400440532013000")
     stripe_double.clock.advance(days=4)
     stripe.Subscription.modify(subscription.id, cancel_at_period_end=True)
-    return stripe_double
 
 
 KINDS = (
@@ -130,3 +137,38 @@ def test_the_comparison_sees_what_is_wrong(busy: StripeDouble) -> None:
     subscription = world.shown(next(world.store.all("subscription")))
     subscription["items"]["data"][0]["price"]["recurring"]["interval"] = "moon"
     assert len(deviations(subscription)) == 1
+
+
+def test_every_parameter_that_it_reads_is_a_published_one(
+    stripe_double: StripeDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: dict[tuple[str, str], set[str]] = {}
+    address: list[tuple[str, str]] = []
+
+    class Recorded(Params):
+        def text(self, name: str, default: str | None = None) -> str | None:
+            read.setdefault(address[-1], set()).add(name)
+            return super().text(name, default)
+
+        def inside(self, name: str) -> Params:
+            read.setdefault(address[-1], set()).add(name)
+            return super().inside(name)
+
+        def plain(self, name: str) -> Any:
+            read.setdefault(address[-1], set()).add(name)
+            return super().plain(name)
+
+    def find(method: str, path: str) -> Any:
+        handler, ids = router.find(method, path)
+        address.append(next((one.method, one.path) for one in router.ROUTES if one.handler is handler))
+        return handler, ids
+
+    monkeypatch.setattr(double, "Params", Recorded)
+    monkeypatch.setattr(double, "find", find)
+    make_busy(stripe_double)
+    for one in router.ROUTES:  # every list, and every refusal for want of something: what is read before counts
+        path = one.path.format("x", "y")
+        stripe_double.double.answer(one.method, path, "", "", {"Authorization": f"Bearer {KEY}"})
+    unpublished = {where: names - {"expand"} - (parameters(*where) or set()) for where, names in read.items()}
+    assert {where: names for where, names in unpublished.items() if names} == {}
+    assert len(read) == len(router.ROUTES)

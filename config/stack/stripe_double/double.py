@@ -19,11 +19,11 @@ from config.stack.stripe_double.api import (
     invoices,
     money,
     portals,
-    router,
     schedules,
     sessions,
     subscriptions,
 )
+from config.stack.stripe_double.api.router import Handler, find
 from config.stack.stripe_double.clock import DAY, Clock
 from config.stack.stripe_double.courier import Courier
 from config.stack.stripe_double.engine import due
@@ -134,7 +134,7 @@ class Double:
     def _answer(
         self, method: str, path: str, query: str, body: str, given: Mapping[str, str], known: dict[str, str]
     ) -> Answer:
-        handler, ids = router.find(method, path)
+        handler, ids = find(method, path)
         key = given.get("idempotency-key") if method == "POST" else None
         fingerprint = hashlib.sha256(f"{method} {path}?{query}\n{body}".encode()).hexdigest()
         if key is not None:
@@ -155,7 +155,7 @@ class Double:
                 self.save()
         return Answer(status, content, known)
 
-    def _outcome(self, handler: router.Handler, query: str, body: str, ids: list[str]) -> tuple[int, Thing]:
+    def _outcome(self, handler: Handler, query: str, body: str, ids: list[str]) -> tuple[int, Thing]:
         """What is kept under an idempotency key: an answer or a declined card, not a refused parameter."""
         try:
             return 200, self._call(handler, query, body, ids)
@@ -164,7 +164,7 @@ class Double:
                 raise
             return 402, {"error": error.body}
 
-    def _call(self, handler: router.Handler, query: str, body: str, ids: list[str]) -> Thing:
+    def _call(self, handler: Handler, query: str, body: str, ids: list[str]) -> Thing:
         self._catch_up()
         tree = parse("&".join(part for part in (query, body) if part))
         expanded = Params({"expand": tree.pop("expand", {})}).texts("expand")
