@@ -96,6 +96,8 @@ def ban(*, user: User, actor: User, reason: str) -> None:
     """Shut a person out at once: sessions end with the next request, tokens open nothing."""
     if user.pk == actor.pk:
         raise Refusal("You cannot ban yourself.", code="ban_self")
+    if user.state == User.State.CLOSED:
+        raise Refusal("This account is closed: there is nobody to shut out.", code="account_state")
     User.objects.filter(pk=user.pk).update(state=User.State.BANNED, is_active=False)
     user.refresh_from_db()
     audit.record(actor=actor, verb="account.ban", target_kind="user", target=user.public_id, detail={"reason": reason})

@@ -32,11 +32,11 @@ _NOT_KEPT: tuple[type[Model], ...] = (mirror.PaymentMethod, mirror.SetupIntent, 
 
 def write(user: User, archive: Archive) -> None:
     lines = CreditTransaction.objects.filter(account__user=user).order_by("pk")
-    shown = ("at", "kind", "say", "amount", "balance", "job", "key")
-    archive.rows("ledger.json", lines.values(*shown).iterator())
+    of_line = ("at", "kind", "say", "amount", "balance", "job", "key")
+    archive.rows("ledger.json", lines.values(*of_line).iterator())
     grants = CreditGrant.objects.filter(account__user=user).order_by("pk")
-    shown = ("created_at", "say", "amount", "remaining", "expires_at", "source_ref")
-    archive.rows("grants.json", grants.values(*shown).iterator())
+    of_grant = ("created_at", "say", "amount", "remaining", "expires_at", "source_ref")
+    archive.rows("grants.json", grants.values(*of_grant).iterator())
     account = CreditAccount.objects.filter(user=user).values("available", "held", "debt").first()
     plan = Entitlement.objects.filter(user=user).values("plan", "given", "subscribed", "status", "renews_at", "ends_at")
     archive.data("plan.json", {"balance": account, "plan": plan.first()})

@@ -36,7 +36,8 @@ class JsonObject(Parser):
 api = NinjaAPI(
     title="ArtistCloner",
     version="1",
-    description="Everything the pages can do. Tokens are made in Settings.",
+    description="Everything the pages can do. Tokens are made in Settings, each for what it may do: `read` for GET, "
+    "`write` for what changes something, `billing` for /billing, `account` for the profile.",
     auth=TokenAuth(),
     urls_namespace="api",
     docs_url=None,

@@ -25,7 +25,7 @@ DEEDS = {
 }
 
 
-def ids(user: User) -> QuerySet[Artwork, dict[str, Any]]:
+def ids(user: User) -> QuerySet[Artwork, Any]:
     return Artwork.objects.filter(owner=user).values("public_id")
 
 
@@ -59,8 +59,21 @@ def erase(user: User) -> Mapping[str, int]:
 
 
 def _rows(user: User, archive: Archive) -> Iterator[dict[str, Any]]:
-    fields = ("kind", "width", "height", "seconds", "prompt", "alt_text", "seed", "recipe", "likeness", "visibility")
-    fields += ("favourite", "created_at", "deleted_at")
+    fields: tuple[str, ...] = (
+        "kind",
+        "width",
+        "height",
+        "seconds",
+        "prompt",
+        "alt_text",
+        "seed",
+        "recipe",
+        "likeness",
+        "visibility",
+        "favourite",
+        "created_at",
+        "deleted_at",
+    )
     artworks = Artwork.objects.filter(owner=user).select_related("parent", "owner__entitlement")
     for artwork in artworks.prefetch_related("style_links__style").order_by("pk").iterator(chunk_size=AT_ONCE):
         name = f"{artwork.created_at:%Y-%m-%d}-{artwork.filename}"

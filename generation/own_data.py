@@ -37,8 +37,17 @@ def erase(user: User) -> Mapping[str, int]:
 
 
 def _rows(user: User, archive: Archive) -> Iterator[dict[str, Any]]:
-    fields = ("tool", "prompt", "enhanced_prompt", "full_prompt", "negative_prompt", "params", "seed")
-    fields += ("created_at", "deleted_at")
+    fields: tuple[str, ...] = (
+        "tool",
+        "prompt",
+        "enhanced_prompt",
+        "full_prompt",
+        "negative_prompt",
+        "params",
+        "seed",
+        "created_at",
+        "deleted_at",
+    )
     requests = Request.objects.filter(owner=user).select_related("source").order_by("pk")
     whole = requests.prefetch_related("styles__style", "styles__adapter", "outputs__artwork", "outputs__job")
     for request in whole.iterator(chunk_size=AT_ONCE):

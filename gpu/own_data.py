@@ -23,7 +23,7 @@ DEEDS = {
 }
 
 
-def ids(user: User) -> QuerySet[Job, dict[str, Any]]:
+def ids(user: User) -> QuerySet[Job, Any]:
     return Job.objects.owned_by(user).values("public_id")
 
 

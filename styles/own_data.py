@@ -29,7 +29,7 @@ DEEDS = {
 }
 
 
-def ids(user: User) -> QuerySet[Style, dict[str, Any]]:
+def ids(user: User) -> QuerySet[Style, Any]:
     return Style.objects.with_deleted().filter(owner=user).values("public_id")
 
 
@@ -75,8 +75,20 @@ def _write(style: Style, archive: Archive) -> None:
 
 
 def _works(style: Style, archive: Archive, folder: str) -> Iterator[dict[str, Any]]:
-    fields = ("position", "filename", "sha256", "width", "height", "bytes", "caption", "caption_source", "verdict")
-    fields += ("remarks", "created_at", "deleted_at")
+    fields: tuple[str, ...] = (
+        "position",
+        "filename",
+        "sha256",
+        "width",
+        "height",
+        "bytes",
+        "caption",
+        "caption_source",
+        "verdict",
+        "remarks",
+        "created_at",
+        "deleted_at",
+    )
     for work in Reference.objects.with_deleted().filter(style=style).order_by("position", "pk").iterator():
         name = f"{folder}/works/{work.position:02d}-{PurePath(work.filename).stem}{PurePath(work.key).suffix}"
         row = {"id": work.public_id, "file": archive.file(name, work.key)}

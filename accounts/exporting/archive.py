@@ -31,6 +31,7 @@ class Archive:
     """
 
     def __init__(self, path: Path, *, alive: Heard = lambda: None) -> None:
+        self._beside = path.parent
         self._zip = zipfile.ZipFile(path, "w", allowZip64=True)
         self._alive = alive  # called again and again while it works; may raise to end it
         self._folder = ""
@@ -56,7 +57,7 @@ class Archive:
     def rows(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """A JSON list, a row at a time; how many there were. A row may put files into the archive as it comes."""
         count = 0
-        with tempfile.TemporaryFile() as spool:  # a ZIP takes one file after the other
+        with tempfile.TemporaryFile(dir=self._beside) as spool:  # a ZIP takes one file after the other
             for row in rows:
                 text = json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False)
                 spool.write((",\n" if count else "[\n").encode() + text.encode())

@@ -20,7 +20,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts import audit, closing, exporting, outbox
+from accounts import actions, audit, closing, exporting, outbox
 from accounts.closing import rooms
 from accounts.models import AuditEntry, Closing, Notification, Outbox, User
 from accounts.tokens import create_token, token_of
@@ -249,6 +249,19 @@ def test_the_person_becomes_a_row_without_a_name_that_nobody_can_sign_in_to(worl
     assert user.email == f"closed-{user.public_id}@invalid"
     assert not user.has_usable_password()
     assert client.get("/studio/").status_code == 302
+
+
+def test_a_closed_account_cannot_be_banned_and_so_never_be_let_in_again(world: World) -> None:
+    closed(world.owner)
+    world.owner.refresh_from_db()
+    with pytest.raises(Refusal, match="is closed"):
+        actions.ban(user=world.owner, actor=make_user(is_staff=True), reason="x")
+    assert User.objects.get(pk=world.owner.pk).state == "closed"
+
+
+def test_its_address_is_free_for_a_new_account(world: World) -> None:
+    closed(world.owner)
+    assert make_user(EMAIL).pk != world.owner.pk
 
 
 def test_the_ledger_keeps_its_figures_and_loses_its_words(world: World) -> None:
