@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import User
 from billing import ledger
@@ -227,3 +228,19 @@ def test_real_work_that_is_killed_anywhere_while_it_is_paid_is_paid_once(
     assert (audit(mend=False).drifts, audit(mend=False).orphans) == ([], [])
     if kind is _training:
         assert Adapter.objects.filter(style__owner=artist, state=Adapter.State.READY).count() == before
+
+
+# --- and where a fault left something behind ------------------------------------------------------------------
+
+
+def test_a_hold_is_timed_out_only_when_its_job_is_over() -> None:
+    artist = make_artist(CREDITS)
+    runs, waits, broken = (submit(artist, price=PRICE) for _ in range(3))
+    Job.objects.filter(pk=broken.pk).update(state=State.FAILED)  # as no verb would leave it
+    assert claimed() == runs
+    assert [hold.job for hold in audit(mend=False).orphans] == [broken.public_id]
+    assert ledger.time_out_holds(before=timezone.now()) == 1
+    assert ledger.account_of(artist).held == 2 * PRICE
+    succeed(Job.objects.get(pk=runs.pk))
+    lifecycle.request_cancel(job_id=waits.pk)
+    assert (ledger.account_of(artist).held, audit(mend=False).orphans) == (0, [])
