@@ -212,6 +212,7 @@ def _own_style(owner: User, public_id: Any) -> Style:
     if style is None:
         say = _("One of the styles is not among yours. It may have been deleted.")
         raise Refusal(say, code="style_missing", field="styles")
+    style.owner = owner  # at hand already
     return style
 
 
