@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts import outbox
 from accounts.models import Notification, Outbox
@@ -83,6 +84,10 @@ def test_a_failure_waits_twice_as_long_each_time(monkeypatch: pytest.MonkeyPatch
         make_due()
     assert waits == [1, 2, 4, 8]
     assert Outbox.objects.get().error == "ConnectionRefusedError: the mail server is away"
+
+
+def test_a_mail_server_that_hangs_is_let_go_before_the_next_attempt(settings: Settings) -> None:
+    assert outbox.BACK_OFF.total_seconds() > settings.EMAIL_TIMEOUT
 
 
 @pytest.mark.django_db
