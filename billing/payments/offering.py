@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from billing import plans
@@ -51,9 +52,9 @@ def steps() -> list[Step]:
 def _look() -> _There:
     ask = stripe_client().v1
     products = {
-        name: one
+        str(one["metadata"][OFFER]): one
         for one in all_of(ask.products.list({"limit": PAGE}))
-        if (name := (one.get("metadata") or {}).get(OFFER))
+        if OFFER in (one.get("metadata") or {})
     }
     on_sale = all_of(ask.prices.list({"active": True, "limit": PAGE}))
     ours = {one["id"] for one in products.values()}
@@ -70,23 +71,23 @@ def _steps_of(offer: Plan | Pack, there: _There) -> Iterator[Step]:
     if price is not None and (product is None or id_of(price["product"]) != product["id"]):
         raise NotOurs(f"{key} is the lookup key of {price['id']}, whose product was not made by stripe_sync.")
     if product is None:
-        yield Step(key, "product", "", name, lambda: _make_product(key, name))
+        yield Step(key, "product", "", name, partial(_make_product, key, name))
     elif product["name"] != name or not product["active"]:
         now = product["name"] if product["active"] else f"{product['name']} (off sale)"
-        yield Step(key, "product", now, name, lambda: _update_product(product["id"], name))
+        yield Step(key, "product", now, name, partial(_update_product, product["id"], name))
     if price is None or _cost(price) != _wanted(offer):
         now = _cost(price) if price else ""
-        yield Step(key, "price", now, _wanted(offer), lambda: _make_price(offer, price))
+        yield Step(key, "price", now, _wanted(offer), partial(_make_price, offer, price))
 
 
 def _out_of_sale(there: _There) -> Iterator[Step]:
     for price in there.active:
         if price.get("lookup_key") not in plans.OFFERS:
-            offer = (price.get("metadata") or {}).get(OFFER, price["id"])
-            yield Step(offer, "price", _cost(price), "off sale", lambda one=price: _retire_price(one))  # type: ignore[misc]
+            offer = str((price.get("metadata") or {}).get(OFFER) or price["id"])
+            yield Step(offer, "price", _cost(price), "off sale", partial(_retire_price, price))
     for offer, product in there.products.items():
         if offer not in plans.OFFERS and product["active"]:
-            yield Step(offer, "product", product["name"], "off sale", lambda one=product: _retire_product(one))  # type: ignore[misc]
+            yield Step(offer, "product", product["name"], "off sale", partial(_retire_product, product))
 
 
 def name_of(offer: Plan | Pack) -> str:

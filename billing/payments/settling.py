@@ -42,9 +42,9 @@ def settle(customer: str, *, wait: bool = True) -> bool:
         return _settle(customer, wait=wait)
     except UnknownCustomer as error:
         log.error("stripe_customer_unknown", customer=customer)
-        StripeCustomer.objects.filter(customer=customer).update(
-            error=str(error)[:LONGEST_ERROR], settled_at=timezone.now()
-        )
+        aside = {"settled_at": timezone.now(), "error": str(error)[:LONGEST_ERROR]}
+        StripeCustomer.objects.filter(customer=customer).update(**aside)
+        StripeEvent.objects.filter(customer=customer, settled_at=None).update(**aside)
         return False
 
 
@@ -69,16 +69,22 @@ def _settle(customer: str, *, wait: bool) -> bool:
     now = timezone.now()
     # only the news that were there before Stripe was asked are answered by what it says
     news = list(StripeEvent.objects.filter(customer=customer, settled_at=None).values_list("pk", flat=True))
-    affairs = fetch(customer)
+    owner.settled_at, owner.error = now, ""
+    if owner.user.state != User.State.CLOSED:  # who has left is told nothing any more, and nothing of theirs is kept
+        owner.error = _follow(owner, fetch(customer), now)
+    owner.save(update_fields=["settled_at", "error"])
+    StripeEvent.objects.filter(pk__in=news).update(settled_at=now, error="")
+    return True
+
+
+def _follow(owner: StripeCustomer, affairs: Affairs, now: datetime) -> str:
+    """Do what follows from what Stripe says; answers what ails the mirror."""
     came = granting.incoming(affairs)
     _bring_in(owner.user, came)
     _take_back(granting.returned(affairs, came))
     _entitle(owner.user, affairs, now)
     _close_purchases(owner.user, affairs, now)
-    owner.settled_at, owner.error = now, _mirror(affairs, owner)
-    owner.save(update_fields=["settled_at", "error"])
-    StripeEvent.objects.filter(pk__in=news).update(settled_at=now, error="")
-    return True
+    return _mirror(affairs, owner)
 
 
 # --- credits --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from accounts.models import User
 from billing import plans
 from billing.models import StripeCustomer
 from billing.payments.checkout import close_visits, living, price_of
-from billing.payments.client import Found, PaymentsOff, asking, id_of, is_gone, is_on, stripe_client
+from billing.payments.client import Found, PaymentsOff, asking, id_of, is_gone, is_on, plain, stripe_client
 from billing.payments.entitling import plan_of_subscription
 from billing.payments.settling import settle_or_note
 from config.kit.errors import Conflict, Refusal
@@ -130,19 +130,22 @@ def _now(subscription: Found, price: str) -> None:
 def _later(subscription: Found, price: str) -> None:
     """A schedule of two phases: as it is until the period ends, then the other price, then on its own again."""
     schedules = stripe_client().v1.subscription_schedules
-    item = subscription["items"]["data"][0]
-    schedule = schedules.create({"from_subscription": subscription["id"]})
-    begins, ends = item["current_period_start"], item["current_period_end"]
+    made = plain(schedules.create({"from_subscription": subscription["id"]}))
+    now = made["phases"][0]
+    kept = [{"discount": one["discount"]} for one in now.get("discounts") or [] if one.get("discount")]
+    shared: dict[str, Any] = {"discounts": kept} if kept else {}
+    items = [{"price": id_of(one["price"]), "quantity": one["quantity"]} for one in now["items"]]
     phases: Any = [
-        {"items": [{"price": item["price"]["id"], "quantity": 1}], "start_date": begins, "end_date": ends},
+        {"items": items, "start_date": now["start_date"], "end_date": now["end_date"], **shared},
         {
             "items": [{"price": price, "quantity": 1}],
-            "start_date": ends,
+            "start_date": now["end_date"],
             "duration": {"interval": "month", "interval_count": 1},
             "proration_behavior": "none",
+            **shared,
         },
     ]
-    schedules.update(schedule.id, {"end_behavior": "release", "phases": phases, "proration_behavior": "none"})
+    schedules.update(made["id"], {"end_behavior": "release", "phases": phases, "proration_behavior": "none"})
 
 
 def _update(subscription: Found, params: Any) -> None:

@@ -20,7 +20,7 @@ from billing.payments.client import PaymentsOff, PaymentsSilent
 from billing.payments.settling import settle
 from billing.payments.tasks import sweep
 from config.kit.errors import Refusal, TooMany
-from tests.billing.payments.conftest import customer_of
+from tests.billing.payments.shop import customer_of
 from tests.builders import make_user
 from tests.fakes.stripe import Declined, StripeDouble
 

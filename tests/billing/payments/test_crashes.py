@@ -15,7 +15,7 @@ from billing.models import CreditTransaction, Entitlement, Purchase, StripeCusto
 from billing.payments import checkout
 from billing.payments.settling import settle, settle_or_note
 from billing.payments.tasks import sweep
-from tests.billing.payments.conftest import customer_of
+from tests.billing.payments.shop import customer_of
 from tests.fakes.stripe import StripeDouble
 
 MANY = 400  # statements: more than a settling has

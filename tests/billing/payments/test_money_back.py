@@ -14,7 +14,7 @@ from billing.models import CreditTransaction, Purchase
 from billing.payments import checkout
 from billing.payments.settling import settle
 from billing.payments.tasks import sweep
-from tests.billing.payments.conftest import customer_of
+from tests.billing.payments.shop import customer_of
 from tests.fakes.stripe import StripeDouble
 
 pytestmark = pytest.mark.django_db

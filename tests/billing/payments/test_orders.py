@@ -25,7 +25,7 @@ from billing.payments import checkout, subscriptions
 from billing.payments.settling import settle
 from billing.payments.tasks import reconcile, sweep
 from billing.payments.webhook import keep
-from tests.billing.payments.conftest import customer_of
+from tests.billing.payments.shop import customer_of
 from tests.fakes.stripe import StripeDouble
 
 KINDS = (

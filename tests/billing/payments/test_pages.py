@@ -110,6 +110,7 @@ def test_if_the_news_were_lost_the_page_finds_the_money_itself(
     assert "50 credits are here." in html
     assert 'href="/create/"' in html
     assert "hx-get" not in html
+    assert 'id="balance" hx-swap-oob="true"' in html
     assert "<html" not in html
     assert ledger.account_of(artist).available == 50
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.models import User
+from accounts.models import Notification, User
 from billing import ledger
 from billing.models import Entitlement, Purchase, StripeCustomer, StripeEvent
 from billing.payments import checkout, tasks
@@ -69,6 +69,21 @@ def test_rows_of_the_other_mode_are_not_asked_for(buy: Buy, artist: User) -> Non
     assert reconcile() == 0
     assert sweep() == 0
     assert Entitlement.objects.get(user=artist).plan == "starter"
+
+
+def test_of_who_has_left_nothing_is_fetched_or_told_any_more(buy: Buy, shop: StripeDouble, artist: User) -> None:
+    buy(artist, "plan_starter_month")
+    Entitlement.objects.all().delete()
+    Notification.objects.all().delete()
+    User.objects.update(state=User.State.CLOSED, is_active=False)
+    shop.clock.advance(days=32)
+    shop.deliver()
+    shop.transport.calls.clear()
+    assert sweep() == 1
+    assert shop.transport.calls == []
+    assert not StripeEvent.objects.filter(settled_at=None).exists()
+    assert not Entitlement.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_many_are_settled_in_turns(shop: StripeDouble, monkeypatch: pytest.MonkeyPatch) -> None:

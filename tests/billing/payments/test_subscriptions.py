@@ -80,6 +80,21 @@ def test_a_smaller_plan_begins_when_the_period_is_over(buy: Buy, shop: StripeDou
     assert bill_of(artist).next_plan is None
 
 
+def test_a_discount_that_lasts_survives_the_change_to_a_smaller_plan(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    client = checkout.stripe_client().v1
+    coupon = client.coupons.create({"percent_off": 50, "duration": "forever"})
+    client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "HALF"})
+    buy(artist, "plan_pro_month", code="HALF")
+    subscriptions.change(user=artist, plan="starter")
+    pass_days(shop, 32)
+    invoice = client.invoices.list().data[0]
+    assert invoice.subtotal == 999
+    assert invoice.total in (499, 500)
+    assert CreditGrant.objects.latest("pk").amount == 300
+
+
 def test_a_smaller_plan_that_was_chosen_can_be_taken_back(buy: Buy, shop: StripeDouble, artist: User) -> None:
     buy(artist, "plan_pro_month")
     subscriptions.change(user=artist, plan="starter")
