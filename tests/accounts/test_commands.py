@@ -105,16 +105,3 @@ def test_a_grant_out_of_bounds_is_refused(amount: str) -> None:
     make_user("artist@example.com")
     with pytest.raises(CommandError, match="Grant between 1 and 1,000,000"):
         output_of("credits", "grant", "artist@example.com", amount)
-
-
-def test_the_audit_says_that_nothing_drifted() -> None:
-    output_of("api_token", "artist@example.com", "--create")
-    assert "drift 0" in output_of("credits", "audit")
-
-
-def test_the_audit_fails_loudly_and_mends_what_drifted() -> None:
-    output_of("api_token", "artist@example.com", "--create")
-    CreditAccount.objects.update(available=1)
-    with pytest.raises(CommandError, match=r"Figures that drifted: 1\. Balances were rebuilt\."):
-        output_of("credits", "audit")
-    assert CreditAccount.objects.get().available == FREE_CREDITS
