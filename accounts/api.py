@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import File, Router, Schema, UploadedFile
 from ninja.security import HttpBearer
 
 from accounts import actions, avatars, usage
@@ -78,7 +78,8 @@ class UsageOut(Schema):
     in_all: dict[str, int]
 
 
-def _me(user: User) -> MeOut:
+def _me(request: HttpRequest) -> MeOut:
+    user = caller(request)
     profile, _ = Profile.objects.get_or_create(user=user)
     return MeOut(
         id=user.public_id,
@@ -87,7 +88,7 @@ def _me(user: User) -> MeOut:
         handle=user.handle,
         about=profile.about,
         links=profile.links,
-        avatar_url=avatars.url_of(profile),
+        avatar_url=request.build_absolute_uri(url) if (url := avatars.url_of(profile)) else "",
         theme=profile.theme,
         language=profile.language,
         created_at=user.date_joined,
@@ -102,15 +103,28 @@ def caller(request: HttpRequest) -> User:
 
 @router.get("/me", response=MeOut)
 def me(request: HttpRequest) -> MeOut:
-    return _me(caller(request))
+    return _me(request)
 
 
 @router.put("/me", response=MeOut)
 @idempotent
 def change_me(request: HttpRequest, payload: MeIn) -> MeOut:
-    user = caller(request)
-    actions.save_profile(user=user, **payload.dict(exclude_unset=True))
-    return _me(user)
+    actions.save_profile(user=caller(request), **payload.dict(exclude_unset=True))
+    return _me(request)
+
+
+@router.post("/me/avatar", response=MeOut, summary="Your picture")
+@idempotent
+def put_avatar(request: HttpRequest, file: File[UploadedFile]) -> MeOut:
+    """Multipart field `file`: JPEG, PNG, WebP, HEIC or AVIF. Its middle is kept, cut square, without metadata."""
+    avatars.save_avatar(user=caller(request), file=file)
+    return _me(request)
+
+
+@router.delete("/me/avatar", response=MeOut, summary="No picture")
+def drop_avatar(request: HttpRequest) -> MeOut:
+    avatars.remove_avatar(user=caller(request))
+    return _me(request)
 
 
 @router.get("/me/usage", response=UsageOut)

@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from accounts import audit, exporting
 from accounts.models import IdempotencyKey, Outbox, Profile, SignInLink, User
@@ -41,20 +42,20 @@ def write(user: User, archive: exporting.Archive) -> None:
 
 def erase(user: User) -> Mapping[str, int]:
     """Files first: should this be cut short, the rows still say what is to be erased."""
-    files = media.delete_all(f"exports/{user.public_id}") + media.delete_all(f"avatars/{user.public_id}")
-    counts = {"avatars and archives": files}
+    media.delete_all(f"exports/{user.public_id}")
+    counts = {gettext_noop("pictures of yourself"): media.delete_all(f"avatars/{user.public_id}")}
     _sign_everyone_out(user)
     rows = {
-        "connected accounts": SocialAccount.objects.filter(user=user),
-        "second steps": Authenticator.objects.filter(user=user),
-        "email addresses": EmailAddress.objects.filter(user=user),
-        "API tokens": user.tokens.all(),
-        "notifications": user.notifications.all(),
-        "profiles": Profile.objects.filter(user=user),
-        "exports": user.exports.all(),
-        "unsent mails": Outbox.objects.filter(user=user),
-        "sign-in links": SignInLink.objects.filter(user=user),
-        "answered calls": IdempotencyKey.objects.filter(user=user),
+        gettext_noop("connected accounts"): SocialAccount.objects.filter(user=user),
+        gettext_noop("second steps"): Authenticator.objects.filter(user=user),
+        gettext_noop("email addresses"): EmailAddress.objects.filter(user=user),
+        gettext_noop("API tokens"): user.tokens.all(),
+        gettext_noop("notifications"): user.notifications.all(),
+        gettext_noop("profiles"): Profile.objects.filter(user=user),
+        gettext_noop("archives"): user.exports.all(),
+        gettext_noop("mails in the outbox"): Outbox.objects.filter(user=user),
+        gettext_noop("sign-in links"): SignInLink.objects.filter(user=user),
+        gettext_noop("answered calls"): IdempotencyKey.objects.filter(user=user),
     }
     for what, found in rows.items():
         counts[what] = found.count()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Model
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 from djstripe import models as mirror
 
 from accounts.exporting import Archive
@@ -74,7 +74,10 @@ def erase(user: User) -> Mapping[str, int]:
             kept += model._default_manager.filter(customer__id=customer.customer).delete()[0]
         mirror.Customer.objects.filter(id=customer.customer).update(subscriber=None, stripe_data={})
     forget_news()
-    return {"words in lines of the ledger": worded, "payment methods and visits to checkout": kept}
+    return {
+        gettext_noop("words in lines of the ledger"): worded,
+        gettext_noop("payment methods and visits to checkout"): kept,
+    }
 
 
 def forget_news() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -19,6 +19,7 @@ from gallery.models import Artwork
 SAY = "every picture and film at full size, with its recipe; what was deleted less than thirty days ago, too"
 
 AT_ONCE = 200
+PICTURES, FILMS = gettext_noop("pictures"), gettext_noop("films")  # of the receipt
 DEEDS = {
     "artwork.take_down": gettext_lazy("Picture taken down"),
     "artwork.hang_again": gettext_lazy("Picture hung up again"),
@@ -49,12 +50,12 @@ def stop(user: User) -> None:
 
 def erase(user: User) -> Mapping[str, int]:
     """One after another, files first: whoever is stopped in the middle goes on where it was."""
-    counts = {"pictures": 0, "films": 0}
+    counts = {PICTURES: 0, FILMS: 0}
     for artwork in Artwork.objects.filter(owner=user).iterator():
         for key in artwork.keys:
             media.delete(key)
         artwork.delete()
-        counts["films" if artwork.is_film else "pictures"] += 1
+        counts[FILMS if artwork.is_film else PICTURES] += 1
     return counts
 
 

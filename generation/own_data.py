@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -15,6 +16,7 @@ from generation.models import Request
 
 SAY = "everything you asked for: prompts, settings, what it began with, and which pictures came of it"
 AT_ONCE = 200
+REQUESTS, FILES = gettext_noop("requests"), gettext_noop("uploads and masks")  # of the receipt
 
 
 def write(user: User, archive: Archive) -> None:
@@ -27,12 +29,12 @@ def goes(user: User) -> str:
 
 
 def erase(user: User) -> Mapping[str, int]:
-    counts = {"requests": 0, "uploads and masks": 0}
+    counts = {REQUESTS: 0, FILES: 0}
     for request in Request.objects.filter(owner=user).iterator():
-        counts["requests"] += 1
-        counts["uploads and masks"] += media.delete_all(f"requests/{request.public_id}")
+        counts[REQUESTS] += 1
+        counts[FILES] += media.delete_all(f"requests/{request.public_id}")
         request.delete()
-    counts["uploads and masks"] += media.delete_all(f"{sources.UPLOADS}/{user.public_id}")
+    counts[FILES] += media.delete_all(f"{sources.UPLOADS}/{user.public_id}")
     return counts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -48,7 +48,7 @@ def erase(user: User) -> Mapping[str, int]:
     while some := list(Job.objects.owned_by(user).values_list("pk", flat=True)[:AT_ONCE]):
         Job.objects.filter(pk__in=some).delete()
         count += len(some)
-    return {"jobs": count}
+    return {gettext_noop("jobs"): count}
 
 
 def _rows(user: User) -> Iterator[dict[str, Any]]:

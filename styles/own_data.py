@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -17,6 +17,7 @@ from styles import erasing
 from styles.models import Adapter, Reference, Style
 
 SAY = "every style: its works with their captions, what you declared, consents, and the weights of each version"
+STYLES, WORKS, VERSIONS = gettext_noop("styles"), gettext_noop("works"), gettext_noop("versions")  # of the receipt
 DEEDS = {
     "style.create": gettext_lazy("Style made"),
     "style.import": gettext_lazy("LoRA imported as a style"),
@@ -50,11 +51,11 @@ def goes(user: User) -> str:
 
 def erase(user: User) -> Mapping[str, int]:
     """Each as when it is deleted for good, and then its row: nothing of this person refers to it any more."""
-    counts = {"styles": 0, "works": 0, "versions": 0}
+    counts = {STYLES: 0, WORKS: 0, VERSIONS: 0}
     for style in Style.objects.with_deleted().filter(owner=user):
-        counts["styles"] += 1
-        counts["works"] += Reference.objects.with_deleted().filter(style=style).count()
-        counts["versions"] += style.adapters.count()
+        counts[STYLES] += 1
+        counts[WORKS] += Reference.objects.with_deleted().filter(style=style).count()
+        counts[VERSIONS] += style.adapters.count()
         erasing.erase_style(style)
         media.delete_all(f"styles/{style.public_id}")
         style.delete()

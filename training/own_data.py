@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.exporting import Archive
 from accounts.models import User
@@ -14,6 +15,8 @@ from training import encodings
 from training.models import Run
 
 SAY = "every training: its settings, the learning curve, samples on the way and the checkpoints that are kept"
+
+RUNS, FILES = gettext_noop("trainings"), gettext_noop("checkpoints, samples and snapshots")  # of the receipt
 
 
 def write(user: User, archive: Archive) -> None:
@@ -28,10 +31,10 @@ def goes(user: User) -> str:
 
 def erase(user: User) -> Mapping[str, int]:
     """With everything that was learned on the way, and what this machine encoded to learn from."""
-    counts = {"trainings": 0, "checkpoints, samples and snapshots": 0}
+    counts = {RUNS: 0, FILES: 0}
     for run in Run.objects.filter(style__owner=user).select_related("style"):
-        counts["trainings"] += 1
-        counts["checkpoints, samples and snapshots"] += media.delete_all(f"runs/{run.public_id}")
+        counts[RUNS] += 1
+        counts[FILES] += media.delete_all(f"runs/{run.public_id}")
         encodings.forget(run.style)
         run.delete()
     return counts

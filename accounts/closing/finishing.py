@@ -132,7 +132,7 @@ def _become_nobody(closing: Closing) -> None:
 def _send_receipt(closing: Closing, backups_expire: Any) -> None:
     """The outbox forgets the address when the mail has left."""
     erased: dict[str, dict[str, int]] = closing.receipt.get("erased", {})
-    facts = [[what.capitalize(), f"{count:,}"] for counts in erased.values() for what, count in counts.items()]
+    facts = [[_(what).capitalize(), f"{count:,}"] for counts in erased.values() for what, count in counts.items()]
     facts.append([_("Backups that still hold it expire on"), date_format(backups_expire, "j F Y")])
     letter = {
         "kind": CLOSING,

@@ -14,14 +14,14 @@ import pytest
 from django.apps import apps
 from django.core import mail
 from django.core.files.storage import default_storage
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Cast
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts import actions, audit, closing, exporting, outbox
-from accounts.closing import rooms
+from accounts.closing import finishing, rooms
 from accounts.models import AuditEntry, Closing, Notification, Outbox, User
 from accounts.tokens import create_token, token_of
 from billing import ledger
@@ -401,6 +401,20 @@ def test_it_waits_for_work_that_still_runs(world: World) -> None:
     assert closing.work() == 0
     assert Notification.objects.filter(user=staff, kind="staff.closing").count() == 1
     Job.objects.filter(pk=job.pk).update(state="cancelled", lease_until=None)
+    assert closing.work() == 1
+
+
+def test_two_who_close_it_at_once_do_not_meet(world: World) -> None:
+    row = asked(world.owner)
+    overdue(row)
+    elsewhere = connection.copy()
+    try:
+        with elsewhere.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s, %s)", [finishing._LOCKS, row.pk])
+        assert closing.work() == 0
+        assert Artwork.objects.filter(owner=world.owner).exists()
+    finally:
+        elsewhere.close()  # as when the other is killed
     assert closing.work() == 1
 
 

@@ -162,6 +162,17 @@ def test_the_api_reads_and_writes_the_same(client: Client, artist: User) -> None
     assert "links" in refused.json()["errors"]
 
 
+def test_the_api_takes_a_picture_and_lets_it_go(client: Client, artist: User) -> None:
+    api = Client(headers={"Authorization": f"Bearer {create_token(user=artist, name='x', scopes=['account'])[1]}"})
+    file = SimpleUploadedFile("me.jpg", photograph(), "image/jpeg")
+    me = api.post("/api/v1/me/avatar", {"file": file}).json()
+    assert me["avatar_url"].startswith("http://testserver/media/avatars/")
+    assert api.delete("/api/v1/me/avatar").json()["avatar_url"] == ""
+    refused = api.post("/api/v1/me/avatar", {"file": SimpleUploadedFile("me.jpg", b"<svg/>")})
+    assert refused.status_code == 422
+    assert "SVG" in refused.json()["detail"]
+
+
 def test_with_one_language_the_page_says_that_there_is_one(client: Client, artist: User) -> None:
     assert "The only one so far." in client.get("/settings/").content.decode()
 

@@ -139,6 +139,7 @@ ROUTES = {
     "gallery/<artwork_id>/describe/": OWNER,
     "gallery/<artwork_id>/delete/": OWNER,
     "api/v1/me": TOKEN,
+    "api/v1/me/avatar": TOKEN,
     "api/v1/me/usage": TOKEN,
     "api/v1/credits": TOKEN,
     "api/v1/credits/entries": TOKEN,
