@@ -193,7 +193,7 @@ class StripeCustomer(models.Model):
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="stripe_customer")
     customer = models.CharField(max_length=255, unique=True)  # cus_…
     livemode = models.BooleanField()
-    asked_at = models.DateTimeField(null=True, blank=True)  # news came in: settle again
+    asked_at = models.DateTimeField(null=True, blank=True)  # settle again, not before then
     settled_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
 

@@ -187,12 +187,13 @@ def _paper(invoice: Found) -> Paper:
         "uncollectible": _("not paid"),
         "void": _("void"),
     }
-    lines = invoice["lines"]["data"]
+    # of a change of plan the first line is what is given back; the largest says what was bought
+    largest: Found = max(invoice["lines"]["data"], key=lambda line: line["amount"], default={})
     at = when(invoice["created"])
     assert at is not None
     return Paper(
         number=invoice.get("number") or "",
-        what=(lines[0].get("description") if lines else "") or _("Invoice"),
+        what=largest.get("description") or _("Invoice"),
         at=at,
         amount=money(invoice["total"], invoice["currency"]),
         state=words.get(invoice["status"], str(invoice["status"])),

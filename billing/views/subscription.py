@@ -38,7 +38,7 @@ def billing(request: HttpRequest) -> HttpResponse:
 def change(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     subscriptions.change(user=request.user, plan=request.POST.get("plan", ""))
-    return _done(request, _("Your plan is changed."))
+    return _done(request, bill_of(request.user).say)
 
 
 @require_POST

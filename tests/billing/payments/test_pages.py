@@ -186,8 +186,7 @@ def test_a_change_of_plan_is_offered_with_what_it_means(client: Client, buy: Buy
     html = seen(client, PAGE)
     assert "Go up to Enterprise" in html
     assert "Go down to Starter" in html
-    client.post("/credits/billing/change/", {"plan": "starter"})
-    html = seen(client, PAGE)
+    html = client.post("/credits/billing/change/", {"plan": "starter"}, follow=True).content.decode()
     assert "then Starter begins" in html
     assert "Comes next" in html
     assert "Keep it as it is" in html

@@ -53,6 +53,17 @@ def test_it_is_kept_as_it_came_and_its_customer_is_asked_for(paid: dict[str, Any
     assert not CreditGrant.objects.exists()
 
 
+def test_the_bell_rings_once_it_is_kept(
+    paid: dict[str, Any], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    rings: list[int] = []
+    monkeypatch.setattr(webhook, "ring", lambda: rings.append(StripeEvent.objects.count()))
+    with django_capture_on_commit_callbacks(execute=True):
+        post(*signed(paid))
+        assert rings == []
+    assert rings == [1]
+
+
 def test_a_replay_is_taken_and_counted_and_does_nothing_more(paid: dict[str, Any]) -> None:
     for _time in range(3):
         assert post(*signed(paid)).status_code == 200
