@@ -1,4 +1,4 @@
-"""A process that dies in the middle of what it does in the database, and one that outlives it."""
+"""A process that dies in the middle of what it does in the database."""
 
 from __future__ import annotations
 
@@ -46,18 +46,24 @@ def killed(act: Callable[[], object], *, before: int) -> bool:
     The process is a fork of this one: it knows the same and has connections of its own.
     """
     connections.close_all()
+    reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
-        _live_and_die(act, Guillotine(before))
+        _live_and_die(act, Guillotine(before), writes)
+    os.close(writes)
+    backend = os.read(reads, 20).decode()
+    os.close(reads)
     _pid, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     assert code in (0, -signal.SIGKILL), "it failed by itself; see its output"
-    _wait_until_forgotten()
+    _wait_until_forgotten(backend)
     return code != 0
 
 
-def _live_and_die(act: Callable[[], object], guillotine: Guillotine) -> None:
+def _live_and_die(act: Callable[[], object], guillotine: Guillotine, tell: int) -> None:
     try:
+        connection.ensure_connection()
+        os.write(tell, str(connection.connection.info.backend_pid).encode())
         guillotine.watch_commits()
         with connection.execute_wrapper(guillotine):
             act()
@@ -67,13 +73,12 @@ def _live_and_die(act: Callable[[], object], guillotine: Guillotine) -> None:
     os._exit(0)
 
 
-def _wait_until_forgotten() -> None:
+def _wait_until_forgotten(backend: str) -> None:
     """PostgreSQL rolls back what the dead one had begun as soon as it sees that nobody is there."""
-    others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with connection.cursor() as cursor:
-            cursor.execute(f"{others} and backend_type = 'client backend'")
+            cursor.execute("select count(*) from pg_stat_activity where pid = %s", [int(backend)])
             if cursor.fetchone() == (0,):
                 return
         time.sleep(0.002)
