@@ -69,6 +69,8 @@ def begin(*, user: User, lookup_key: str, came_from: str = "") -> Purchase:
 
 def portal(*, user: User, came_from: str = "") -> str:
     """The address of the person's Billing Portal, good for some minutes."""
+    often = _("That was often. Please wait some minutes.")
+    limit("portal", str(user.pk), times=TIMES, seconds=WINDOW, say=often)
     with asking():
         customer = customer_of(user)
         params: Any = {"customer": customer.customer, "return_url": absolute(came_from or reverse("billing:billing"))}

@@ -6,17 +6,19 @@ from typing import Any
 
 import stripe
 import structlog
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.models import User
 from billing import plans
 from billing.models import StripeCustomer
-from billing.payments.checkout import close_visits, living, price_of
+from billing.payments.checkout import TIMES, WINDOW, close_visits, living, price_of
 from billing.payments.client import Found, PaymentsOff, asking, id_of, is_gone, is_on, plain, stripe_client
 from billing.payments.entitling import plan_of_subscription
 from billing.payments.settling import settle_or_note
 from config.kit.errors import Conflict, Refusal
+from config.kit.limits import limit
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ def change(*, user: User, plan: str) -> None:
     wanted = plans.PLANS.get(plan)
     if wanted is None or wanted.is_free:
         raise Refusal(_("There is no such plan to change to."), code="unknown_plan", field="plan")
-    with asking():
+    with asking(), transaction.atomic():
         customer, subscription = _mine(user)
         if subscription["status"] not in ("active", "trialing"):
             say = _("The last payment is still open. Pay it first; then the plan can be changed.")
@@ -78,10 +80,12 @@ def stop_now(*, user: User, key: str) -> None:
 
 
 def _mine(user: User) -> tuple[str, Found]:
-    """The customer and the subscription that is meant."""
+    """The customer, locked so that two changes come one after the other, and the subscription that is meant."""
     if not is_on():
         raise PaymentsOff
-    row = StripeCustomer.objects.filter(user=user).first()
+    often = _("That were many changes at once. Please wait some minutes.")
+    limit("subscription", str(user.pk), times=TIMES, seconds=WINDOW, say=often)
+    row = StripeCustomer.objects.select_for_update(no_key=True).filter(user=user).first()
     found = [one for one in living(row.customer) if one["status"] != "incomplete"] if row else []
     if row is None or not found:
         raise Conflict(_("You have no subscription that could be changed."), code="not_subscribed")
@@ -91,7 +95,7 @@ def _mine(user: User) -> tuple[str, Found]:
 
 
 def _set_end(user: User, *, ends: bool) -> None:
-    with asking():
+    with asking(), transaction.atomic():
         customer, subscription = _mine(user)
         _release(subscription)
         if ends:

@@ -72,7 +72,10 @@ def keep(event: Found, body: str) -> StripeEvent:
 
 def _body(request: HttpRequest) -> str:
     too_large = _Refused("A message holds 256 kB at most.", 413)
-    if int(request.headers.get("Content-Length") or 0) > LARGEST:
+    told = request.headers.get("Content-Length") or "0"
+    if not (told.isascii() and told.isdigit()):
+        raise _Refused("The length of the message is no number.")
+    if int(told) > LARGEST:
         raise too_large
     try:
         raw = request.body
@@ -88,6 +91,8 @@ def _body(request: HttpRequest) -> str:
 
 def _verified(body: str, signature: str) -> Found:
     try:
+        if not signature.isascii():  # the comparison of the library takes nothing else
+            raise stripe.SignatureVerificationError("not ASCII", signature, body)
         stripe.WebhookSignature.verify_header(body, signature, settings.STRIPE_WEBHOOK_SECRET, TOLERANCE)
     except stripe.SignatureVerificationError:
         raise _Refused("The signature is missing, wrong, or too old.") from None

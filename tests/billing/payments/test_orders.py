@@ -232,6 +232,16 @@ def test_eight_clicks_at_once_open_one_visit_of_one_customer(shop: StripeDouble,
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_change_that_is_sent_four_times_at_once_is_paid_once(shop: StripeDouble, artist: User) -> None:
+    shop.pay(checkout.begin(user=artist, lookup_key="plan_starter_month").session_url)
+    together([lambda: subscriptions.change(user=artist, plan="pro")] * 4)
+    invoices = list(shop.double.world.store.all("invoice"))
+    assert [one["billing_reason"] for one in invoices] == ["subscription_create", "subscription_update"]
+    assert ledger.account_of(artist).available == 1200
+    assert Entitlement.objects.get(user=artist).plan == "pro"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_cancel_and_its_news_at_once_agree(shop: StripeDouble, artist: User) -> None:
     shop.pay(checkout.begin(user=artist, lookup_key="plan_starter_month").session_url)
     customer = customer_of(artist)

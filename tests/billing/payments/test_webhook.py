@@ -87,6 +87,8 @@ def test_a_replay_of_what_is_settled_asks_nobody(paid: dict[str, Any]) -> None:
         "nonsense",
         "t=1",
         "v1=abc",
+        f"t={int(time.time())},v1=é",
+        f"t={10**40},v1={'0' * 64}",
         "t=abc,v1=abc",
         f"t={int(time.time())},v1={'0' * 64}",
         f"t={int(time.time())},v0={'0' * 64}",
@@ -131,6 +133,10 @@ def test_what_is_too_large_is_refused_before_it_is_read(stripe_double: StripeDou
     assert post(body, signature).status_code == 413
     assert post(b"x" * (3 * 1024 * 1024), signature).status_code == 413
     assert not StripeEvent.objects.exists()
+
+
+def test_a_length_that_is_no_number_is_no_error_of_ours(paid: dict[str, Any]) -> None:
+    assert post(*signed(paid), CONTENT_LENGTH="many").status_code == 400
 
 
 def test_only_post_is_answered(stripe_double: StripeDouble) -> None:
