@@ -129,7 +129,8 @@ class CreditTransaction(PublicIdModel):
     # whose credits were revoked or reinstated; which grants they went through is told by the entries
     grant = models.ForeignKey(CreditGrant, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     say = models.CharField(max_length=200)
-    parts = models.JSONField(default=list, blank=True)  # [[label, credits]]: what was delivered, piece by piece
+    # [[label, credits]]: what was delivered, piece by piece. It holds no words of a person: it outlives their account
+    parts = models.JSONField(default=list, blank=True)
     # What it did to everything not yet spent, and how much that was afterwards: the two figures of its line.
     amount = models.IntegerField()
     balance = models.IntegerField()

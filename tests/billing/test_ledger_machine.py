@@ -26,7 +26,7 @@ from tests.builders import make_user
 
 AMOUNTS = st.integers(1, 30)
 # How a verb is called: None calls it once; a number lets it die before that statement first, and calls it again.
-CRASHES = st.none() | st.integers(1, 14)
+CRASHES = st.none() | st.integers(1, 20)
 DOUBLED = st.sampled_from([False, False, True])
 DAY = timedelta(days=1)
 
