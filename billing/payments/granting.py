@@ -18,8 +18,10 @@ from datetime import datetime
 from fractions import Fraction
 from math import ceil, floor
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from accounts.notifications import Facts
 from billing.catalogue import Plan, dollars
 from billing.payments.client import Found, id_of
 from billing.payments.entitling import OFFER, plan_of_price, when
@@ -40,6 +42,7 @@ class Incoming:
     say: str
     title: str
     body: str
+    facts: Facts  # of the receipt
     payments: frozenset[str]
     expires_at: datetime | None = None
     rollover: int | None = None
@@ -101,17 +104,28 @@ def _of_invoice(invoice: Found, prices: dict[str, Found]) -> Incoming | None:
     assert begins is not None
     assert ends is not None
     is_month = any(not _is_proration(each) for _plan, _share, each in lines)
-    values = {"plan": plan.name, "from": f"{begins:%-d %B}", "to": f"{ends:%-d %B %Y}", "n": amount}
+    expires_at = a_month_after(ends)
+    values = {
+        "plan": plan.name,
+        "from": date_format(begins, "j F"),
+        "to": date_format(ends, "j F Y"),
+        "n": f"{amount:,}",
+    }
     say = _("%(plan)s, %(from)s to %(to)s") if is_month else _("Change to %(plan)s, until %(to)s")
     return Incoming(
         source_ref=f"invoice:{invoice['id']}",
         amount=amount,
         say=say % values,
-        title=_("%(plan)s: %(n)d credits") % values,
-        body=_("You paid %(sum)s. Invoice %(number)s.")
-        % {"sum": money(invoice["amount_paid"], invoice["currency"]), "number": invoice.get("number") or invoice["id"]},
+        title=_("%(plan)s: %(n)s credits") % values,
+        body=_("They are in your account, and last until %(day)s.") % {"day": date_format(expires_at, "j F Y")},
+        facts=(
+            (_("Invoice"), invoice.get("number") or invoice["id"]),
+            (_("For"), say % values),
+            (_("Credits"), f"{amount:,}"),
+            (_("Paid"), money(invoice["amount_paid"], invoice["currency"])),
+        ),
         payments=_payments_of(invoice),
-        expires_at=a_month_after(ends),
+        expires_at=expires_at,
         rollover=plan.rollover if is_month else None,
     )
 
@@ -138,7 +152,8 @@ def _payments_of(invoice: Found) -> frozenset[str]:
 
 def _of_session(session: Found) -> Incoming | None:
     about = session.get("metadata") or {}
-    amount = int(about.get(CREDITS) or 0)
+    told = str(about.get(CREDITS) or "")
+    amount = int(told) if told.isascii() and told.isdigit() else 0
     if session["mode"] != "payment" or session["payment_status"] not in PAID or not amount or OFFER not in about:
         return None
     return Incoming(
@@ -146,7 +161,11 @@ def _of_session(session: Found) -> Incoming | None:
         amount=amount,
         say=_("Pack of %(n)d") % {"n": amount},
         title=_("Pack of %(n)d credits") % {"n": amount},
-        body=_("You paid %(sum)s.") % {"sum": money(session["amount_total"], session["currency"])},
+        body=_("They are in your account, and do not expire."),
+        facts=(
+            (_("For"), _("Pack of %(n)d credits") % {"n": amount}),
+            (_("Paid"), money(session["amount_total"], session["currency"])),
+        ),
         payments=frozenset({id_of(session.get("payment_intent"))}) - {""},
     )
 

@@ -13,7 +13,9 @@ import structlog
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts.language import speaking_to
 from accounts.models import User
 from billing import ledger, notices, plans
 from billing.models import (
@@ -71,7 +73,9 @@ def _settle(customer: str, *, wait: bool) -> bool:
     news = list(StripeEvent.objects.filter(customer=customer, settled_at=None).values_list("pk", flat=True))
     owner.settled_at, owner.error = now, ""
     if owner.user.state != User.State.CLOSED:  # who has left is told nothing any more, and nothing of theirs is kept
-        owner.error = _follow(owner, fetch(customer), now)
+        affairs = fetch(customer)
+        with speaking_to(owner.user):
+            owner.error = _follow(owner, affairs, now)
     owner.save(update_fields=["settled_at", "error"])
     StripeEvent.objects.filter(pk__in=news).update(settled_at=now, error="")
     return True
@@ -109,7 +113,7 @@ def _bring_in(user: User, came: list[Incoming]) -> None:
             ledger.grant(
                 user=user, amount=one.amount, source_ref=one.source_ref, say=one.say, expires_at=one.expires_at
             )
-        notices.receipt(user=user, key=one.source_ref, title=one.title, body=one.body)
+        notices.receipt(user=user, key=one.source_ref, title=one.title, body=one.body, facts=one.facts)
 
 
 def _take_back(backs: list[Returned]) -> None:
@@ -152,7 +156,12 @@ def _tell_overdue(user: User, affairs: Affairs, row: Entitlement) -> None:
     invoice = unpaid_invoice(affairs.invoices)
     if invoice is None:
         return
-    body = f"{granting.money(invoice['amount_remaining'], invoice['currency'])}."
+    due = granting.money(invoice["amount_remaining"], invoice["currency"])
+    again = _("It is tried again in some days, and your plan goes on meanwhile.")
+    rests = _("Your plan rests until it is paid.")
+    goes_on = again if row.status in plans.PAID_STATUSES else rests
+    body = _("%(due)s are to be paid. %(goes_on)s You can pay now, or change the card.")
+    body %= {"due": due, "goes_on": goes_on}
     notices.payment_failed(user=user, key=f"{invoice['id']}:{invoice.get('attempt_count', 0)}", body=body)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -121,7 +122,7 @@ def _given(now_is: Entitlement) -> str:
 
 
 def _day(moment: datetime | None) -> str:
-    return f"{moment:%-d %B %Y}" if moment else ""
+    return date_format(moment, "j F Y") if moment else ""
 
 
 # --- from the mirror ------------------------------------------------------------------------------------------

@@ -90,12 +90,13 @@ def _body(request: HttpRequest) -> str:
 
 
 def _verified(body: str, signature: str) -> Found:
+    not_ours = _Refused("The signature is missing, wrong, or too old.")
+    if not signature.isascii():  # the library's comparison takes nothing else
+        raise not_ours
     try:
-        if not signature.isascii():  # the comparison of the library takes nothing else
-            raise stripe.SignatureVerificationError("not ASCII", signature, body)
         stripe.WebhookSignature.verify_header(body, signature, settings.STRIPE_WEBHOOK_SECRET, TOLERANCE)
     except stripe.SignatureVerificationError:
-        raise _Refused("The signature is missing, wrong, or too old.") from None
+        raise not_ours from None
     try:
         event: Found = json.loads(body)
         event["type"], event["created"], event["data"]["object"]["object"], event["id"]

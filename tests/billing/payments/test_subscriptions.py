@@ -187,7 +187,8 @@ def test_a_payment_that_fails_is_told_and_the_plan_goes_on_while_it_is_tried_aga
     assert now_is(artist).overdue_since is not None
     assert overdue(artist)
     assert available(artist) == 300  # no credits without the money
-    assert Notification.objects.filter(kind="billing.failed").count() == 1
+    told = Notification.objects.get(kind="billing.failed")
+    assert told.body.startswith("$9.99 are to be paid. It is tried again in some days")
     bill = bill_of(artist)
     assert bill.due == "$9.99"
     assert bill.pay_url.startswith(shop.url)
