@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=2)  # without a word of its maker; a disk that takes longer for one chunk is broken
 TELL_EVERY = 1.0  # seconds between two words
 MAX_ATTEMPTS = 3
-LEFT_BEHIND = 3600.0  # seconds in which nothing was written to a file: nobody writes it any more
+KEPT_WITHIN = timedelta(hours=1)  # a store elsewhere takes its time with a large archive, and says nothing meanwhile
+LEFT_BEHIND = 3 * 3600.0  # seconds in which nothing was written to a file: nobody writes it any more
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -105,7 +106,10 @@ def _write(export: DataExport, path: Path) -> None:
 
 def _keep(export: DataExport, path: Path) -> None:
     size = path.stat().st_size
-    key = media.take_in(f"exports/{export.user.public_id}/{export.public_id}.zip", path)
+    if not _mine(export).update(seen_at=timezone.now() + KEPT_WITHIN):
+        raise Gone
+    # a name of this attempt: what a maker that was given up still brings must not touch the file of the next
+    key = media.take_in(f"exports/{export.user.public_id}/{export.public_id}-{export.attempts}.zip", path)
     earlier = list(DataExport.objects.filter(user=export.user, state=State.READY))
     now = timezone.now()
     ready = {"state": State.READY, "key": key, "bytes": size, "progress": 1.0}

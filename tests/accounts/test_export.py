@@ -306,7 +306,7 @@ def test_what_a_killed_maker_left_on_the_disk_is_removed(settings: Settings) -> 
     old, fresh = folder / "old-1.zip", folder / "fresh-1.zip"
     for path in (old, fresh):
         path.write_bytes(b"half")
-    hours_ago = time.time() - 7200
+    hours_ago = time.time() - 4 * 3600
     os.utime(old, (hours_ago, hours_ago))
     exporting.work()
     assert list(folder.iterdir()) == [fresh]
@@ -323,17 +323,25 @@ def test_one_that_is_never_finished_fails_after_three_makers() -> None:
 
 
 def test_a_maker_that_was_given_up_changes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes to its end when the next has made the archive already: that one's file stays as it is."""
     user = make_user()
     export = exporting.ask(user=user)
+    real, nested = media.take_in, []
 
-    def write(person: User, archive: Archive) -> None:
-        DataExport.objects.filter(pk=export.pk).update(attempts=2)
+    def slow(key: str, path: Path) -> str:
+        if not nested:
+            nested.append(key)
+            DataExport.objects.filter(pk=export.pk).update(seen_at=timezone.now() - LEASE - timedelta(seconds=1))
+            exporting.work()
+        return real(key, path)
 
-    monkeypatch.setitem(rooms._rooms, "account", rooms.Room("account", write, ""))
+    monkeypatch.setattr(media, "take_in", slow)
     exporting.work()
     export.refresh_from_db()
-    assert (export.state, export.attempts, export.key) == ("making", 2, "")
-    assert not Notification.objects.filter(user=user).exists()
+    assert (export.state, export.attempts) == ("ready", 2)
+    assert len(media.read(export.key)) == export.bytes
+    assert not media.exists(nested[0])
+    assert Notification.objects.filter(user=user, kind="account.export").count() == 1
 
 
 def test_after_seven_days_the_file_is_removed() -> None:
