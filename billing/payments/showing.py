@@ -86,7 +86,7 @@ def bill_of(user: User) -> Bill:
         say=told(entitlement, facts.get("next_plan")),
         is_living=is_living,
         is_ending=is_living and entitlement.ends_at is not None,
-        is_overdue=is_living and entitlement.overdue_since is not None,
+        is_overdue=(is_living and entitlement.overdue_since is not None) or "due" in facts,
         **facts,
     )
 
@@ -137,7 +137,8 @@ def _facts(customer: str, now_is: Entitlement) -> dict[str, Any]:
     charges = Charge.objects.filter(customer=customer).order_by("-created").values_list("stripe_data", flat=True)
     papers = [_paper(one) for one in invoices]
     papers += [_receipt(one) for one in charges[:INVOICES] if (one.get("metadata") or {}).get(OFFER) and one["paid"]]
-    open_one = unpaid_invoice(invoices) if now_is.overdue_since else None
+    is_open = now_is.overdue_since is not None or now_is.status == "incomplete"
+    open_one = unpaid_invoice(invoices) if is_open else None
     facts: dict[str, Any] = {
         "card": _card(subscription or {}, mine),
         "papers": tuple(sorted(papers, key=lambda one: one.at, reverse=True)[:INVOICES]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -14,6 +15,7 @@ from accounts.tokens import create_token
 from billing import ledger
 from billing.models import Entitlement, Purchase
 from billing.payments import checkout
+from billing.payments.customers import customer_of
 from billing.payments.tasks import sweep
 from tests.builders import make_user
 from tests.fakes.stripe import StripeDouble
@@ -206,6 +208,24 @@ def test_an_open_payment_is_told_on_every_page_and_can_be_paid(
     assert "Change the plan" not in html
     assert "Pay now" in html
     assert "to be paid" in html
+
+
+def test_a_first_payment_that_was_not_finished_can_be_finished(
+    client: Client, shop: StripeDouble, artist: User
+) -> None:
+    customer = customer_of(artist).customer
+    method = checkout.stripe_client().v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
+    price = checkout.price_of("plan_starter_month")["id"]
+    params: Any = {"customer": customer, "items": [{"price": price}], "default_payment_method": method.id}
+    checkout.stripe_client().v1.subscriptions.create(params | {"off_session": True})
+    shop.deliver()
+    sweep()
+    assert Entitlement.objects.get(user=artist).status == "incomplete"
+    answer = client.post("/credits/checkout/", {"offer": "plan_starter_month"}, follow=True)
+    html = answer.content.decode()
+    assert "The first payment for Starter is not finished." in html
+    assert "Pay now" in html
+    assert "Choose a plan" not in html
 
 
 def test_the_portal_is_opened_with_the_way_back(client: Client, buy: Buy, artist: User, shop: StripeDouble) -> None:
