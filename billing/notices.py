@@ -65,6 +65,19 @@ KINDS = (
         action=gettext_lazy("See your plan"),
         example=Example(title=gettext_lazy("Starter ends on 3 December 2026."), url="/credits/billing/"),
     ),
+    Kind(
+        "billing.dispute",
+        gettext_lazy("Disputed payments"),
+        mail=True,
+        binding=True,
+        staff=True,
+        action=gettext_lazy("See the disputes"),
+        example=Example(
+            title=gettext_lazy("A payment of $8.99 is disputed."),
+            body=gettext_lazy("Its credits are withheld. Answer the bank at Stripe before its deadline."),
+            url="/admin/djstripe/dispute/",
+        ),
+    ),
 )
 
 
@@ -99,3 +112,13 @@ def plan_changed(*, user: User, key: str, plan: str, until: datetime | None = No
             title = _("%(plan)s ends on %(day)s.") % {"plan": plan, "day": date_format(until, "j F Y")}
             body = _("Until then nothing changes. Your styles and pictures stay; you can take it back at any time.")
     notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, body=body, url=reverse("billing:billing"))
+
+
+def disputed(*, key: str, amount: str) -> None:
+    """To everybody on the staff, once for each dispute: the bank wants an answer within days."""
+    for person in User.objects.filter(is_staff=True, is_active=True):
+        with speaking_to(person):
+            title = _("A payment of %(amount)s is disputed.") % {"amount": amount}
+            body = _("Its credits are withheld. Answer the bank at Stripe before its deadline.")
+        url = reverse("admin:djstripe_dispute_changelist")
+        notify(user=person, kind="billing.dispute", key=key, title=title, body=body, url=url)

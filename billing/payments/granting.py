@@ -58,6 +58,7 @@ class Returned:
     say: str
     undone: bool
     undone_say: str
+    disputed: str = ""  # the sum, if a bank asks for it
 
     def of(self, credits: int) -> int:
         """How many of the credits that came with it go."""
@@ -203,4 +204,5 @@ def _of_dispute(dispute: Found, charge: Found, one: Incoming) -> Returned:
         say=_("The payment is disputed: %(what)s") % {"what": one.say},
         undone=dispute["status"] not in WITHHELD,
         undone_say=_("The dispute is settled: %(what)s") % {"what": one.say},
+        disputed=money(dispute["amount"], dispute["currency"]),
     )

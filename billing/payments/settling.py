@@ -123,6 +123,8 @@ def _take_back(backs: list[Returned]) -> None:
         if not one.undone and one.key not in done:
             credits = one.of(CreditGrant.objects.get(source_ref=one.source_ref).amount)
             ledger.revoke(source_ref=one.source_ref, amount=credits, key=one.key, say=one.say)
+            if one.disputed:
+                notices.disputed(key=one.key, amount=one.disputed)
         elif one.undone and one.key in done and f"{one.key}:undone" not in done:
             _give_back(one)
 

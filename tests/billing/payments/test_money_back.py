@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Notification, User
 from billing import ledger
 from billing.audit import audit_all
 from billing.models import CreditTransaction, Purchase
@@ -15,6 +15,7 @@ from billing.payments import checkout
 from billing.payments.settling import settle
 from billing.payments.tasks import sweep
 from tests.billing.payments.shop import customer_of
+from tests.builders import make_user
 from tests.fakes.stripe import StripeDouble
 
 pytestmark = pytest.mark.django_db
@@ -75,10 +76,12 @@ def test_what_was_spent_before_the_refund_is_owed(buy: Buy, shop: StripeDouble, 
 
 
 def test_a_disputed_payment_withholds_its_credits(buy: Buy, shop: StripeDouble, artist: User) -> None:
+    staff = make_user(is_staff=True)
     buy(artist, "pack_100")
     shop.dispute(charge_of(shop))
     news(shop)
     assert purse(artist) == (0, 0)
+    assert Notification.objects.get(user=staff).title == "A payment of $8.99 is disputed."
 
 
 def test_a_dispute_that_is_won_gives_them_back(buy: Buy, shop: StripeDouble, artist: User) -> None:
