@@ -1,7 +1,8 @@
 """What credits came with the money and went with it: a pure function of what Stripe says.
 
 - An invoice of a subscription is paid: for each of its lines the plan's credits × amount ÷ price, so that a change of
-  plan brings the difference. Key `invoice:in_…`.
+  plan brings the difference. Key `invoice:in_…`. Where that comes to less than nothing (a plan was made smaller in
+  mid-period, and the money for the rest given back) it is taken from what the subscription brought, the newest first.
 - A Checkout session for a pack is paid: the credits of the pack as it was offered. Key `session:cs_…`.
 - A refund takes credits × refunded ÷ paid, rounded up: all money back leaves no credit behind. Key `refund:re_…`.
 - A dispute takes the same when it is opened; they are withheld until it is decided, and gone if it is lost. Key
@@ -67,13 +68,17 @@ class Returned:
 
 def incoming(affairs: Affairs) -> list[Incoming]:
     """Everything paid that brings credits, in the order in which it was asked for."""
-    found = [(one["created"], one["id"], _of_invoice(one, affairs.prices)) for one in affairs.invoices]
-    found += [(one["created"], one["id"], _of_session(one)) for one in affairs.sessions]
+    found = [(one["created"], one["id"], _of_session(one)) for one in affairs.sessions]
+    found += _of_invoices(affairs)
     return [one for *_order, one in sorted(found, key=lambda each: each[:2]) if one is not None]
 
 
 def returned(affairs: Affairs, came: Iterable[Incoming]) -> list[Returned]:
-    """Every refund and dispute of what came in."""
+    """Every refund and dispute of what came in, and what went back by a smaller plan."""
+    return _sent_back(affairs, came) + list(_made_smaller(affairs, came))
+
+
+def _sent_back(affairs: Affairs, came: Iterable[Incoming]) -> list[Returned]:
     by_payment = {payment: one for one in came for payment in one.payments}
     charges = {
         charge["id"]: (charge, one)
@@ -93,13 +98,28 @@ def returned(affairs: Affairs, came: Iterable[Incoming]) -> list[Returned]:
 # --- money in -------------------------------------------------------------------------------------------------
 
 
-def _of_invoice(invoice: Found, prices: dict[str, Found]) -> Incoming | None:
-    if invoice["status"] != "paid":
-        return None
-    lines = list(_plan_lines(invoice, prices))
-    amount = floor(sum((share for _plan, share, _line in lines), Fraction()) + Fraction(1, 2))
-    if amount <= 0:
-        return None
+def _of_invoices(affairs: Affairs) -> Iterator[tuple[int, str, Incoming]]:
+    """A smaller plan in mid-period, as Stripe's portal can do it, moves money into the balance and leaves the credits.
+    What that money pays afterwards does not bring them a second time."""
+    kept = 0
+    for invoice in sorted(affairs.invoices, key=lambda one: (one["created"], one["id"])):
+        if invoice["status"] != "paid":
+            continue
+        lines = list(_plan_lines(invoice, affairs.prices))
+        amount = floor(sum((share for _plan, share, _line in lines), Fraction()) + Fraction(1, 2))
+        had = min(kept, ceil(amount * _from_balance(invoice))) if amount > 0 else amount
+        kept -= had
+        if amount > had:
+            yield invoice["created"], invoice["id"], _of_invoice(invoice, lines, amount - had)
+
+
+def _from_balance(invoice: Found) -> Fraction:
+    """How much of it was paid by money that stood in the customer's balance, which is negative then."""
+    used = (invoice.get("ending_balance") or 0) - (invoice.get("starting_balance") or 0)
+    return min(Fraction(1), Fraction(used, invoice["total"])) if used > 0 and invoice["total"] > 0 else Fraction()
+
+
+def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amount: int) -> Incoming:
     plan, _share, line = max(lines, key=lambda each: each[1])
     begins, ends = when(line["period"]["start"]), when(line["period"]["end"])
     assert begins is not None

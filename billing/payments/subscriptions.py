@@ -47,8 +47,8 @@ def change(*, user: User, plan: str) -> None:
             say = _("The last payment is still open. Pay it first; then the plan can be changed.")
             raise Conflict(say, code="payment_open")
         mine = plans.PLANS.get(plan_of_subscription(subscription))
-        _release(subscription)
         price = price_of(wanted.lookup_key)["id"]
+        _release(subscription)
         if mine is not None and wanted.cents_a_month <= mine.cents_a_month:
             _go_on(subscription)
             if wanted.slug != mine.slug:
@@ -128,7 +128,22 @@ def _now(subscription: Found, price: str) -> None:
     item = subscription["items"]["data"][0]["id"]
     # without the payment Stripe refuses and leaves everything as it was
     rules = {"proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}
-    _update(subscription, {"items": [{"id": item, "price": price}], **rules, **_without_end(subscription)})
+    try:
+        _update(subscription, {"items": [{"id": item, "price": price}], **rules, **_without_end(subscription)})
+    except stripe.StripeError:
+        if to_come := _to_come(subscription):  # its schedule was given up for this
+            _later(subscription, to_come)
+        raise
+
+
+def _to_come(subscription: Found) -> str:
+    """The price that a schedule has for the next period; "" without one."""
+    schedule = subscription.get("schedule")
+    if not isinstance(schedule, dict):
+        return ""
+    end = (schedule.get("current_phase") or {}).get("end_date")
+    later = [one for one in schedule["phases"] if end is not None and one["start_date"] >= end]
+    return id_of(later[0]["items"][0]["price"]) if later else ""
 
 
 def _later(subscription: Found, price: str) -> None:

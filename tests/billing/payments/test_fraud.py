@@ -1,0 +1,64 @@
+"""What somebody tries who wants credits for nothing, and what must not happen to who wants none of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from billing import ledger
+from billing.audit import audit_all
+from billing.models import Purchase
+from billing.payments import checkout, subscriptions
+from billing.payments.settling import settle
+from billing.payments.showing import bill_of
+from config.kit.errors import Refusal
+from tests.billing.payments.shop import customer_of
+from tests.fakes.stripe import StripeDouble
+
+pytestmark = pytest.mark.django_db
+
+Buy = Callable[..., Purchase]
+PAYS_ONCE = "4000000000000341"
+
+
+def available(user: User) -> int:
+    return ledger.account_of(user).available
+
+
+def switch_at_stripe(user: User, lookup_key: str) -> None:
+    """As the portal does it where the business lets people switch plans there: at once, the difference invoiced."""
+    [subscription] = checkout.living(customer_of(user))
+    item: Any = {"id": subscription["items"]["data"][0]["id"], "price": checkout.price_of(lookup_key)["id"]}
+    rules: Any = {"items": [item], "proration_behavior": "always_invoice"}
+    checkout.stripe_client().v1.subscriptions.update(subscription["id"], rules)
+    settle(customer_of(user))
+
+
+def test_up_and_down_and_up_again_brings_the_credits_of_the_money_that_stayed(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    buy(artist, "plan_starter_month")
+    for _turn in range(3):
+        shop.clock.advance(seconds=60)
+        switch_at_stripe(artist, "plan_pro_month")
+        assert available(artist) in range(1195, 1201)  # once the difference to a month of Pro, however often
+        shop.clock.advance(seconds=60)
+        switch_at_stripe(artist, "plan_starter_month")
+    assert audit_all(mend=False) == []
+
+
+def test_a_larger_plan_that_cannot_be_paid_leaves_the_smaller_one_that_was_to_come(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    buy(artist, "plan_pro_month")
+    subscriptions.change(user=artist, plan="starter")
+    shop.use_card(customer_of(artist), PAYS_ONCE)
+    with pytest.raises(Refusal, match="declined"):
+        subscriptions.change(user=artist, plan="enterprise")
+    settle(customer_of(artist))
+    following = bill_of(artist).next_plan
+    assert following is not None
+    assert following.slug == "starter"
