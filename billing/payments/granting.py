@@ -1,8 +1,7 @@
 """What credits came with the money and went with it: a pure function of what Stripe says.
 
 - An invoice of a subscription is paid: for each of its lines the plan's credits × amount ÷ price, so that a change of
-  plan brings the difference. Key `invoice:in_…`. Where that comes to less than nothing (a plan was made smaller in
-  mid-period, and the money for the rest given back) it is taken from what the subscription brought, the newest first.
+  plan brings the difference. Key `invoice:in_…`.
 - A Checkout session for a pack is paid: the credits of the pack as it was offered. Key `session:cs_…`.
 - A refund takes credits × refunded ÷ paid, rounded up: all money back leaves no credit behind. Key `refund:re_…`.
 - A dispute takes the same when it is opened; they are withheld until it is decided, and gone if it is lost. Key
@@ -74,11 +73,7 @@ def incoming(affairs: Affairs) -> list[Incoming]:
 
 
 def returned(affairs: Affairs, came: Iterable[Incoming]) -> list[Returned]:
-    """Every refund and dispute of what came in, and what went back by a smaller plan."""
-    return _sent_back(affairs, came) + list(_made_smaller(affairs, came))
-
-
-def _sent_back(affairs: Affairs, came: Iterable[Incoming]) -> list[Returned]:
+    """Every refund and dispute of what came in."""
     by_payment = {payment: one for one in came for payment in one.payments}
     charges = {
         charge["id"]: (charge, one)
