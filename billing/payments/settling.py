@@ -162,7 +162,7 @@ def _tell_overdue(user: User, affairs: Affairs, row: Entitlement) -> None:
     again = _("It is tried again in some days, and your plan goes on meanwhile.")
     rests = _("Your plan rests until it is paid.")
     goes_on = again if row.status in plans.PAID_STATUSES else rests
-    body = _("%(due)s are to be paid. %(goes_on)s You can pay now, or change the card.")
+    body = _("%(due)s is to be paid. %(goes_on)s You can pay now, or change the card.")
     body %= {"due": due, "goes_on": goes_on}
     notices.payment_failed(user=user, key=f"{invoice['id']}:{invoice.get('attempt_count', 0)}", body=body)
 
@@ -197,11 +197,14 @@ def _close_purchases(user: User, affairs: Affairs, now: datetime) -> None:
 
 def _has_failed(session: Found, affairs: Affairs) -> bool:
     """A bank that takes days to answer said no: the session stays complete and unpaid."""
-    payment = id_of(session.get("payment_intent"))
-    if session["status"] != "complete" or session["payment_status"] in granting.PAID or not payment:
+    if session["status"] != "complete" or session["payment_status"] in granting.PAID:
         return False
-    tries = [one["status"] for one in affairs.charges if id_of(one.get("payment_intent")) == payment]
-    return bool(tries) and set(tries) == {"failed"}
+    over = {one["id"] for one in affairs.subscriptions if one["status"] in entitling.OVER}
+    if id_of(session.get("subscription")) in over:
+        return True
+    payment = id_of(session.get("payment_intent"))
+    tries = {one["status"] for one in affairs.charges if payment and id_of(one.get("payment_intent")) == payment}
+    return tries == {"failed"}
 
 
 def _mirror(affairs: Affairs, owner: StripeCustomer) -> str:

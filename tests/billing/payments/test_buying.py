@@ -155,6 +155,21 @@ def test_a_bank_that_says_no_after_days_ends_the_visit_without_credits(shop: Str
     assert (visit.state, available(artist)) == (Purchase.State.EXPIRED, 0)
 
 
+def test_a_plan_whose_bank_says_no_after_days_ends_the_visit_and_can_be_bought_again(
+    shop: StripeDouble, artist: User
+) -> None:
+    visit = checkout.begin(user=artist, lookup_key="plan_starter_month")
+    shop.pay(visit.session_url)
+    with shop.double.changing() as world:  # the double takes bank debits for packs alone
+        next(iter(world.store.all("checkout.session"))).update(payment_status="unpaid")
+        next(iter(world.store.all("invoice"))).update(status="void")
+        next(iter(world.store.all("subscription"))).update(status="incomplete_expired")
+    settle(customer_of(artist))
+    visit.refresh_from_db()
+    assert (visit.state, available(artist)) == (Purchase.State.EXPIRED, 0)
+    assert checkout.begin(user=artist, lookup_key="plan_pro_month").session_url
+
+
 def test_a_visit_that_nobody_pays_expires(shop: StripeDouble, artist: User) -> None:
     visit = checkout.begin(user=artist, lookup_key="pack_50")
     shop.clock.advance(hours=2)
