@@ -8,7 +8,6 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from billing.plans import PRICES
 from config.kit import media
 from gpu import lifecycle
 from gpu.engine.catalogue import describe
@@ -135,8 +134,8 @@ def checkpoints_context(run: Run) -> dict[str, Any]:
         "run": run,
         "done": done,
         "later": [] if run.job.ended else [step for step in run.settings["checkpoint_steps"] if step not in reached],
-        "each": PRICES["checkpoint"],
-        "so_far": PRICES["checkpoint"] * len(done),
+        "each": run.checkpoint_price,
+        "so_far": run.checkpoint_price * len(done),
         "count": len(done),
     }
 

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from billing.plans import PRICES
 from config.kit import media
 from gpu.engine import contract
 from gpu.kinds import JobKind, Receipt
@@ -212,7 +211,7 @@ def on_success(job: Job, done: contract.Done) -> int:
         loss=best.loss,
         steps=best.step,
     )
-    cost = PRICES["checkpoint"] * len(kept)
+    cost = run.checkpoint_price * len(kept)
     notices.succeeded(run, job, checkpoints=len(kept), cost=cost)
     return cost
 
@@ -220,12 +219,11 @@ def on_success(job: Job, done: contract.Done) -> int:
 def receipt(job: Job) -> Receipt:
     """The checkpoints that were paid, one by one."""
     run = run_of(job)
-    ordered, kept = len(run.settings["checkpoint_steps"]), list(run.checkpoints.all())
+    ordered, kept, each = len(run.settings["checkpoint_steps"]), list(run.checkpoints.all()), run.checkpoint_price
     return Receipt(
         say=f"Training {run.style.name} v{run.adapter.number}: {len(kept)} of {ordered} checkpoints",
         parts=[
-            (f"checkpoint {checkpoint.ordinal} of {ordered}, step {checkpoint.step:,}", PRICES["checkpoint"])
-            for checkpoint in kept
+            (f"checkpoint {checkpoint.ordinal} of {ordered}, step {checkpoint.step:,}", each) for checkpoint in kept
         ],
     )
 

@@ -35,6 +35,11 @@ class Run(PublicIdModel):
     def __str__(self) -> str:
         return f"{self.quality} run of {self.style}"
 
+    @property
+    def checkpoint_price(self) -> int:
+        """As it was when the run was asked for: so much is held, whatever the catalogue says by now."""
+        return self.job.price // len(self.settings["checkpoint_steps"])
+
 
 class RunReference(models.Model):
     """The references as they were at the start; a later edit does not change a run."""

@@ -9,6 +9,8 @@ import pytest
 from django.conf import LazySettings
 
 from billing import ledger
+from billing.models import CreditTransaction
+from billing.plans import PRICES
 from config.kit import media
 from config.kit.errors import Conflict, Refusal
 from gpu import lifecycle
@@ -101,6 +103,24 @@ def test_it_pays_for_the_checkpoints_that_were_finished_when_it_is_stopped(
     assert lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job, "stopped"))
     account = ledger.account_of(style.owner)
     assert (account.available, account.held) == (40, 0)
+
+
+def test_it_pays_what_was_held_though_a_checkpoint_costs_more_by_then(
+    settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+    ledger.grant(user=style.owner, amount=50, source_ref="gift", say="A gift")
+    run, job = running_run(style)
+    for ordinal, step in enumerate(run.settings["checkpoint_steps"], start=1):
+        deliver(job, checkpoint_event(job, tmp_path, ordinal=ordinal, step=step))
+    monkeypatch.setitem(PRICES, "checkpoint", 12)
+
+    assert lifecycle.succeed(job_id=job.pk, fence=job.fence, done=done_event(job))
+    account = ledger.account_of(style.owner)
+    assert (account.available, account.held) == (10, 0)
+    line = CreditTransaction.objects.get(kind=CreditTransaction.Kind.CAPTURE)
+    assert [credits for _label, credits in line.parts] == [10, 10, 10, 10]
 
 
 def test_it_uses_the_last_checkpoint_as_the_version(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_a_part_of_what_is_not_signed_is_not_there(url: str) -> None:
     assert Client().get(forged, headers={"Range": "bytes=0-9"}).status_code == 404
 
 
+@pytest.mark.parametrize("period", ["", "²", "9" * 5000, "-1"])
+def test_a_moment_that_is_no_number_is_not_there(url: str, period: str) -> None:
+    answer = Client().get(url.partition("?")[0], {"p": period, "s": "x"})
+    assert answer.status_code == 404
+
+
 def test_a_download_may_come_in_parts() -> None:
     url = media.signed_url(media.save("artworks/film.mp4", CONTENT), download="fox.mp4")
     answer = Client().get(url, headers={"Range": "bytes=10-19"})
