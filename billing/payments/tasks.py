@@ -46,10 +46,12 @@ def reconcile() -> int:
     """Have everybody settled anew, whether news of them came or not; answers how many that will be."""
     if not is_on():
         return 0
-    for customer in _who_paid_lately():
-        adopt(customer)
     mine = StripeCustomer.objects.filter(livemode=settings.STRIPE_LIVE_MODE).values_list("pk", flat=True)
     asked = sum(_ask(pk) for pk in mine.iterator())  # one at a time: some are being settled
+    found = filter(
+        None, map(adopt, _who_paid_lately())
+    )  # after the others: should Stripe be silent, they are asked for
+    asked += sum(_ask(row.pk) for row in found)
     StripeEvent.objects.filter(settled_at__lt=timezone.now() - KEPT).delete()
     log.info("reconcile", customers=asked)
     ring()

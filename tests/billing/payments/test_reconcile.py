@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import stripe
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -40,6 +41,18 @@ def test_a_pack_whose_row_was_lost_is_found_by_its_session(shop: StripeDouble, a
     reconcile()
     sweep()
     assert ledger.account_of(artist).available == 250
+
+
+def test_stripe_being_away_for_a_moment_of_the_night_keeps_nobody_from_being_settled(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    buy(artist, "pack_50")
+    shop.pay(checkout.begin(user=artist, lookup_key="pack_100").session_url)
+    shop.deliver(lose=["*"])
+    with shop.outage(), pytest.raises(stripe.StripeError):
+        reconcile()
+    sweep()
+    assert ledger.account_of(artist).available == 150
 
 
 def test_customers_of_another_business_at_the_same_account_are_left_alone(shop: StripeDouble) -> None:
