@@ -50,8 +50,8 @@ def goes(user: User) -> str:
     account = CreditAccount.objects.filter(user=user).first()
     if account is None or not settings.BILLING or not account.balance:
         return ""
-    say = ngettext("%(n)d credit that is not spent.", "%(n)d credits that are not spent.", account.balance)
-    return say % {"n": account.balance}
+    say = ngettext("%(n)s credit that is not spent.", "%(n)s credits that are not spent.", account.balance)
+    return say % {"n": f"{account.balance:,}"}
 
 
 def stop(user: User) -> None:

@@ -40,7 +40,7 @@ def goes(user: User) -> str:
     pictures = made.count() - films
     if not pictures and not films:
         return ""
-    say = _("Your gallery: %(pictures)d pictures and %(films)d films, with their recipes.")
+    say = _("Your pictures (%(pictures)d) and films (%(films)d), with their recipes.")
     return say % {"pictures": pictures, "films": films}
 
 

@@ -25,7 +25,7 @@ def write(user: User, archive: Archive) -> None:
 
 def goes(user: User) -> str:
     count = Request.objects.filter(owner=user).count()
-    return _("What you asked for: %(n)d requests, with uploads and masks.") % {"n": count} if count else ""
+    return _("What you asked for (%(n)d), with uploads and masks.") % {"n": count} if count else ""
 
 
 def erase(user: User) -> Mapping[str, int]:

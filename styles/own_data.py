@@ -45,7 +45,7 @@ def goes(user: User) -> str:
         return ""
     works = Reference.objects.with_deleted().filter(style__owner=user).count()
     versions = Adapter.objects.filter(style__owner=user, state=Adapter.State.READY).count()
-    say = _("Your styles: %(styles)d, with %(works)d works and the weights of %(versions)d versions.")
+    say = _("Your styles (%(styles)d), their works (%(works)d) and their versions with the weights (%(versions)d).")
     return say % {"styles": len(styles), "works": works, "versions": versions}
 
 

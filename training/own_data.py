@@ -26,7 +26,7 @@ def write(user: User, archive: Archive) -> None:
 
 def goes(user: User) -> str:
     count = Run.objects.filter(style__owner=user).count()
-    return _("Your trainings: %(n)d, with curves, samples and checkpoints.") % {"n": count} if count else ""
+    return _("Your trainings (%(n)d), with curves, samples and checkpoints.") % {"n": count} if count else ""
 
 
 def erase(user: User) -> Mapping[str, int]:

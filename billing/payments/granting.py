@@ -22,7 +22,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.notifications import Facts
-from billing.catalogue import Plan, dollars
+from billing.catalogue import Plan
 from billing.payments.client import Found, id_of
 from billing.payments.entitling import OFFER, plan_of_price, when
 from billing.payments.fetching import Affairs, price_of_line
@@ -193,8 +193,8 @@ def a_month_after(end: datetime) -> datetime:
 
 
 def money(cents: int, currency: str) -> str:
-    """`$9.99`; another currency by its code."""
-    return dollars(cents) if currency == "usd" else f"{cents / 100:.2f} {currency.upper()}"
+    """`$9.99`, with its cents also where there are none, as on a receipt; another currency by its code."""
+    return f"${cents / 100:,.2f}" if currency == "usd" else f"{cents / 100:,.2f} {currency.upper()}"
 
 
 # --- money back -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ const choice = (input) => [...input.labels[0].childNodes].map((node) => (node.no
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 attach("[data-dock]", (dock) => {
-  const words = dock.dataset, plural = new Intl.PluralRules(document.documentElement.lang);
+  const words = dock.dataset, plural = new Intl.PluralRules(document.documentElement.lang), figures = new Intl.NumberFormat(document.documentElement.lang);
   const of = (name, n) => fill(words[`${name}${plural.select(n) === "one" ? "One" : "Other"}`], { n });
   const put = (name, text) => { const place = dock.querySelector(`[data-${name}]`); if (place) place.textContent = text; };
 
@@ -20,7 +20,7 @@ attach("[data-dock]", (dock) => {
     put("label", fill(words.sayCreate, { n: count }));
     put("word", `\u00a0${of("sayOutput", count).trim()}`);
     put("price", of("sayCredit", price));
-    if (available) put("after", fill(words.sayAfter, { after: Math.max(0, after) }));
+    if (available) put("after", fill(words.sayAfter, { after: figures.format(Math.max(0, after)) }));
     const short = dock.querySelector("[data-short]");
     if (short) short.hidden = !available || after >= 0;
     const styles = [...dock.querySelectorAll(".style-weight")].map((row) => `${row.dataset.name} ${row.querySelector("input[type=number]").value}`);

@@ -165,8 +165,8 @@ def test_the_page_tells_what_goes_and_offers_the_archive_first(client: Client, w
     client.force_login(world.owner)
     html = client.get("/settings/data/").content.decode()
     assert html.index("Make a new archive") < html.index("Close my account")
-    assert "Your gallery: 1 pictures and 0 films" in html
-    assert "Your styles: 3, with" in html
+    assert "Your pictures (1) and films (0)" in html
+    assert "Your styles (3), their works" in html
 
 
 def test_it_is_asked_for_after_the_password_and_every_page_says_when(client: Client, artist: User) -> None:

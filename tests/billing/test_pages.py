@@ -203,6 +203,12 @@ def test_a_plan_that_is_cancelled_says_when_it_ends(client: Client, artist: User
     assert "Starter adds" not in html
 
 
+def test_no_credits_are_promised_while_a_payment_is_open(client: Client, artist: User) -> None:
+    nxt = datetime(2099, 1, 3, tzinfo=UTC)
+    Entitlement.objects.create(user=artist, plan="starter", status="past_due", renews_at=nxt, overdue_since=nxt)
+    assert "Starter adds" not in page_of(client)
+
+
 def test_buying_is_offered_where_payments_are_on(client: Client, artist: User, settings: Settings) -> None:
     assert "Buy credits" not in page_of(client)
     settings.STRIPE_SECRET_KEY = "sk_test_1"

@@ -246,7 +246,7 @@ def test_with_plans_but_without_a_key_it_offers_nothing(client: Client, settings
     client.force_login(make_user())
     html = seen(client, PAGE)
     assert "Choose a plan" not in html
-    assert "Open the portal" not in html
+    assert "Add one" not in html
     assert client.post("/credits/portal/").status_code == 409
 
 

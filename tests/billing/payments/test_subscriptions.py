@@ -188,7 +188,7 @@ def test_a_payment_that_fails_is_told_and_the_plan_goes_on_while_it_is_tried_aga
     assert overdue(artist)
     assert available(artist) == 300  # no credits without the money
     told = Notification.objects.get(kind="billing.failed")
-    assert told.body.startswith("$9.99 are to be paid. It is tried again in some days")
+    assert told.body.startswith("$9.99 is to be paid. It is tried again in some days")
     bill = bill_of(artist)
     assert bill.due == "$9.99"
     assert bill.pay_url.startswith(shop.url)
