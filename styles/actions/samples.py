@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from styles import rules
 from styles.actions.papers import declare
 from styles.actions.references import Accepted, Incoming, add_references
 from styles.actions.styles import create_style
@@ -38,6 +39,7 @@ def create_sample_style(*, owner: User) -> Style:
 
 def _fill(style: Style) -> None:
     entries = json.loads((SAMPLE_SET / "subjects.json").read_text())
+    rules.not_too_fast(style.owner, files=len(entries))
     incoming = [
         Incoming(entry["filename"], File((SAMPLE_SET / entry["filename"]).open("rb")), entry["caption"])
         for entry in entries

@@ -130,6 +130,11 @@ def restore_style(*, style: Style, actor: User | None = None) -> Style:
         raise Conflict(_("It was deleted more than 30 days ago; its files are gone."), code="purged")
     if not style.is_sample:
         rules.may_have_another(style.owner)
+    elif (
+        Style.objects.owned_by(style.owner).filter(is_sample=True).exists()
+    ):  # no plan counts it: it stays the only one
+        say = _("There is one sample, and yours is here already. Delete it first to bring this one back.")
+        raise Conflict(say, code="sample_is_here")
     style.deleted_at = None
     style.save(update_fields=["deleted_at", "updated_at"])
     audit.record(actor=actor or style.owner, verb="style.restore", target_kind="style", target=style.public_id)

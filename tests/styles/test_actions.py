@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from billing import allowance
 from config.kit import media
-from config.kit.errors import Conflict, Refusal
+from config.kit.errors import Conflict, Refusal, TooMany
 from styles import actions, erasing, queries, rules
 from styles.models import Adapter, Reference, Style
 from tests.builders import make_reference, make_style, make_user
@@ -302,6 +303,28 @@ def test_the_kind_is_fixed_once_something_was_learned():
     version(style)
     with pytest.raises(Conflict, match="Make a new style"):
         actions.change_kind(style=style, kind="art")
+
+
+def test_a_sample_that_was_deleted_does_not_come_back_beside_the_next_one():
+    """No plan counts the sample: whoever had many would have as many styles as they like."""
+    owner = make_user()
+    first = make_style(owner, name="Mine by now")
+    Style.objects.filter(pk=first.pk).update(is_sample=True)
+    actions.delete_style(style=first)
+    second = make_style(owner, name="The sample again")
+    Style.objects.filter(pk=second.pk).update(is_sample=True)
+    with pytest.raises(Conflict, match="one sample"):
+        actions.restore_style(style=first)
+    actions.delete_style(style=second)
+    assert actions.restore_style(style=first).deleted_at is None
+
+
+def test_samples_are_opened_no_faster_than_other_files(settings):
+    settings.BILLING = True
+    owner = make_user()
+    allowance.rate(owner, "upload", times=110)
+    with pytest.raises(TooMany):
+        actions.create_sample_style(owner=owner)
 
 
 def test_a_sample_style_is_complete_and_its_licence_lies_beside_it():
