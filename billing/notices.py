@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.language import speaking_to
 from accounts.models import User
 from accounts.notifications import Example, Facts, Kind, notify
-from billing.plans import PRICES
+from billing.plans import FREE, PRICES
 
 LOW = 10  # credits: about one more training checkpoint, or ten pictures
 
@@ -108,6 +108,8 @@ def plan_changed(*, user: User, key: str, plan: str, until: datetime | None = No
     """`until`: the plan is cancelled and ends then."""
     with speaking_to(user):
         title, body = _("You are on the plan %(plan)s.") % {"plan": plan}, ""
+        if plan == FREE.name:
+            title, body = _("Your plan has ended: you are on Free."), _("Your styles and pictures are all still here.")
         if until is not None:
             title = _("%(plan)s ends on %(day)s.") % {"plan": plan, "day": date_format(until, "j F Y")}
             body = _("Until then nothing changes. Your styles and pictures stay; you can take it back at any time.")

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
@@ -32,7 +31,12 @@ class InsufficientCredits(Refusal):
             "This costs %(price)d credits and you have %(available)d.",
             price,
         ) % {"price": price, "available": available}
-        owed = _("%(debt)d of a refunded purchase are still owed.") % {"debt": debt} if debt else ""
+        still_owed = ngettext(
+            "%(debt)d credit of a refunded purchase is still owed.",
+            "%(debt)d credits of a refunded purchase are still owed.",
+            debt,
+        )
+        owed = still_owed % {"debt": debt} if debt else ""
         super().__init__(
             " ".join(part for part in (say, owed) if part),
             code="insufficient_credits",

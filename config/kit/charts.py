@@ -105,8 +105,7 @@ class Bar:
     look: str
 
 
-USAGE_WIDTH, USAGE_BASE, USAGE_TOP = 960, 120, 10
-USAGE_PLOT = 930  # the numbers of the axis stand right of it
+USAGE_BASE, USAGE_TOP = 120, 10  # pixels; across it is drawn in percent, so that a month fits a phone, too
 
 
 def usage_chart(
@@ -117,9 +116,10 @@ def usage_chart(
     `labels` are the words of days that are no month's; about seven of them are written.
     """
     highest = max((sum(day.values()) for day in days), default=0)
-    unit = 10 ** max(0, math.floor(math.log10(max(highest, 1)))) / 2
-    top = max(2, math.ceil(highest / unit) * unit)
-    slot = USAGE_PLOT / max(len(days), 1)
+    power = math.floor(math.log10(max(highest, 1)))
+    unit = (2, 10)[power] if power < 2 else 10**power // 2  # even where half of it would not be whole
+    top = max(1, math.ceil(highest / unit)) * unit
+    slot = 100 / max(len(days), 1)
     bars = []
     for index, day in enumerate(days):
         base = float(USAGE_BASE)
@@ -127,7 +127,7 @@ def usage_chart(
             height = (USAGE_BASE - USAGE_TOP) * day.get(kind, 0) / top
             if height:
                 base -= height
-                bars.append(Bar(round(index * slot, 1), round(base, 1), round(slot * 0.71, 1), round(height, 1), look))
+                bars.append(Bar(round(index * slot, 2), round(base, 1), round(slot * 0.71, 2), round(height, 1), look))
     marks = [1, *range(5, len(days) + 1, 5)]
     words = [str(day) for day in range(1, len(days) + 1)]
     if labels:
@@ -135,6 +135,6 @@ def usage_chart(
         marks, words = list(range(1 + step // 2, len(days) + 1, step)), list(labels)
     return {
         "bars": bars,
-        "days": [Tick(round((day - 1) * slot + slot * 0.355, 1), words[day - 1]) for day in marks],
-        "values": [Tick(y, f"{value:g}") for y, value in ((14, top), (69, top / 2), (124, 0))],
+        "days": [Tick(round((day - 1) * slot + slot * 0.355, 2), words[day - 1]) for day in marks],
+        "values": [Tick(y, f"{value:,.0f}") for y, value in ((10, top), (65, top / 2), (120, 0))],
     }

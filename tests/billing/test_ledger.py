@@ -285,7 +285,7 @@ def test_what_is_taken_beyond_the_balance_becomes_a_debt_that_blocks_spending(ar
     ledger.adjust(user=artist, amount=-60, key="back:1", say="Purchase refunded", actor=None)
     account = ledger.account_of(artist)
     assert (account.available, account.debt) == (0, 10)
-    with pytest.raises(InsufficientCredits, match="10 of a refunded purchase are still owed"):
+    with pytest.raises(InsufficientCredits, match="10 credits of a refunded purchase are still owed"):
         hold(artist, 1)
 
 

@@ -134,7 +134,7 @@ def test_a_refund_of_spent_credits_takes_others_and_the_rest_is_owed_and_blocks_
     pack(artist, 30, "session:cs_2")
     assert ledger.revoke(source_ref="session:cs_1", amount=None, key="refund:re_1", say="") == 70
     assert purse(artist) == (0, 0, 70)
-    with pytest.raises(InsufficientCredits, match="70 of a refunded purchase are still owed"):
+    with pytest.raises(InsufficientCredits, match="70 credits of a refunded purchase are still owed"):
         ledger.hold(user=artist, amount=1, key="job:2", say="Work")
     with pytest.raises(InsufficientCredits):
         ledger.hold(user=artist, amount=0, key="job:3", say="Work")  # nothing at all is begun

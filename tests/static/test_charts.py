@@ -42,11 +42,16 @@ def test_a_day_is_a_stack_that_reaches_the_sum_of_its_kinds() -> None:
     assert [bar.look for bar in first_day] == ["c", ""]
     assert first_day[1].y + first_day[1].height == pytest.approx(first_day[0].y)
     assert first_day[0].height == pytest.approx(10 * first_day[1].height, abs=0.5)
-    assert drawn["values"][0].text == "45"
+    assert [tick.text for tick in drawn["values"]] == ["50", "25", "0"]
 
 
 def test_a_month_without_use_is_an_empty_plot() -> None:
     assert usage_chart([{}] * 30, {"pictures": ""})["bars"] == []
+
+
+@pytest.mark.parametrize(("most", "said"), [(1, "2 1 0"), (3, "4 2 0"), (24, "30 15 0"), (1200, "1,500 750 0")])
+def test_an_axis_is_written_in_whole_credits(most: int, said: str) -> None:
+    assert [tick.text for tick in usage_chart([{"n": most}], {"n": ""})["values"]] == said.split()
 
 
 def test_a_second_line_shows_the_error_on_works_that_are_not_learned() -> None:
@@ -60,5 +65,5 @@ def test_days_that_are_no_month_s_have_words_of_their_own() -> None:
     words = [f"day {number}" for number in range(1, 31)]
     drawn = usage_chart([{"n": 1}] * 30, {"n": ""}, words)
     assert [tick.text for tick in drawn["days"]] == ["day 3", "day 7", "day 11", "day 15", "day 19", "day 23", "day 27"]
-    assert all(40 < tick.at < 900 for tick in drawn["days"]), "none is cut off at the edge"
+    assert all(4 < tick.at < 96 for tick in drawn["days"]), "none is cut off at the edge"
     assert [tick.text for tick in usage_chart([{"n": 1}] * 7, {"n": ""}, words[:7])["days"]] == words[:7]

@@ -135,7 +135,7 @@ def test_a_cancelled_plan_goes_on_to_its_end_and_then_everything_stays_but_the_p
     assert (now_is(artist).plan, now_is(artist).status) == ("free", "canceled")
     assert available(artist) == 300  # until they expire
     assert CreditGrant.objects.count() == 1
-    assert Notification.objects.filter(title="You are on the plan Free.").count() == 1
+    assert Notification.objects.filter(title="Your plan has ended: you are on Free.").count() == 1
     assert bill_of(artist).say == "Starter has ended. Your styles and pictures are all still here."
     assert AuditEntry.objects.filter(verb="plan.cancel", actor=artist).count() == 1
 
