@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from accounts.models import User
 from billing import ledger
@@ -62,3 +64,22 @@ def test_a_larger_plan_that_cannot_be_paid_leaves_the_smaller_one_that_was_to_co
     following = bill_of(artist).next_plan
     assert following is not None
     assert following.slug == "starter"
+
+
+def test_a_way_back_that_no_database_can_keep_is_none(client: Client, shop: StripeDouble, artist: User) -> None:
+    client.force_login(artist)
+    for path in ("/studio/\0", "/studio/\r\nLocation: //elsewhere.example"):
+        answer = client.post(reverse("billing:checkout"), {"offer": "pack_50", "next": path})
+        assert answer.status_code == 302
+        assert Purchase.objects.get().came_from == ""
+
+
+def test_what_stripe_says_in_a_way_nobody_expected_does_not_break_the_page_that_waits(
+    client: Client, shop: StripeDouble, artist: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.payments.granting.money", lambda *_: 1 / 0)
+    visit = checkout.begin(user=artist, lookup_key="pack_50")
+    client.force_login(artist)
+    shop.pay(visit.session_url)
+    answer = client.get(reverse("billing:purchase", args=[visit.public_id]), {"since": "1"})
+    assert (answer.status_code, Purchase.objects.get().state) == (200, Purchase.State.OPEN)
