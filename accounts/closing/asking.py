@@ -20,7 +20,7 @@ from accounts.models import Closing, User
 from accounts.notices import CLOSING
 from accounts.notifications import notify
 from accounts.tokens import revoke_token
-from config.kit.errors import Conflict, Refusal
+from config.kit.errors import Conflict, Refusal, WayUp
 from config.kit.text import shortened
 
 log = structlog.get_logger(__name__)
@@ -38,8 +38,9 @@ def refuse_while_closing(user: User) -> None:
     """For whatever begins something new, or costs something."""
     closing = closing_of(user)
     if closing is not None:
-        say = _("Your account closes on %(day)s, so nothing new can begin. Take that back under Settings, Your data.")
-        raise Conflict(say % {"day": day_of(closing)}, code="account_closing")
+        say = _("Your account closes on %(day)s, so nothing new can begin.")
+        way = WayUp(_("Keep my account"), reverse("accounts:data"))
+        raise Conflict(say % {"day": day_of(closing)}, code="account_closing", ways_up=[way])
 
 
 def ask(*, user: User, typed: str) -> Closing:

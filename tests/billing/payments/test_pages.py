@@ -166,7 +166,7 @@ def test_plan_card_next_payment_and_invoices_are_shown(client: Client, buy: Buy,
     assert "<strong>$9.99</strong>" in html
     assert "</span>4242</strong><p>good until 12/34</p>" in html
     assert "Pack of 100 credits" in html
-    assert html.count("paid</p></th>") == 2
+    assert html.count('paid<span class="only-narrow">') == 2
     assert ">PDF</a>" in html
 
 
@@ -181,6 +181,15 @@ def test_cancelling_asks_once_and_says_when(client: Client, buy: Buy, artist: Us
     assert "Next payment" not in html
     client.post("/credits/billing/resume/")
     assert "Starter renews on" in seen(client, PAGE)
+
+
+def test_the_trail_tells_it_in_words(client: Client, buy: Buy, artist: User) -> None:
+    buy(artist, "plan_starter_month")
+    client.post("/credits/billing/cancel/")
+    client.post("/credits/billing/resume/")
+    html = seen(client, "/settings/data/")
+    assert "Plan cancelled" in html
+    assert "Plan resumed" in html
 
 
 def test_a_change_of_plan_is_offered_with_what_it_means(client: Client, buy: Buy, artist: User) -> None:
