@@ -126,10 +126,12 @@ def after(month: datetime) -> datetime:
 def read_month(text: str) -> datetime:
     """“2026-11” as the beginning of that month."""
     try:
-        return timezone.make_aware(datetime.strptime(text, "%Y-%m"))  # noqa: DTZ007
+        month = timezone.make_aware(datetime.strptime(text, "%Y-%m"))  # noqa: DTZ007
+        after(month)  # the last month of all years has none
     except (ValueError, OverflowError) as error:
         say = _("Name a month by its year and number, like 2026-11.")
         raise Refusal(say, code="bad_month", field="month") from error
+    return month
 
 
 def months_of(user: User) -> list[datetime]:

@@ -164,7 +164,9 @@ def test_a_filter_stays_on_the_next_page(client: Client, artist: User) -> None:
     assert 'href="?kind=in&amp;cursor=' in page_of(client, kind="in")
 
 
-@pytest.mark.parametrize("query", [{"kind": "x"}, {"month": "2026-13"}, {"month": "x"}, {"month": "99999-1"}])
+@pytest.mark.parametrize(
+    "query", [{"kind": "x"}, {"month": "2026-13"}, {"month": "x"}, {"month": "99999-1"}, {"month": "9999-12"}]
+)
 def test_a_filter_that_there_is_not_is_refused_with_a_sentence(
     client: Client, artist: User, query: dict[str, str]
 ) -> None:
