@@ -8,5 +8,7 @@ from djstripe.apps import DjstripeAppConfig
 class StripeMirror(DjstripeAppConfig):  # type: ignore[misc]
     """Without its receivers, which serve a webhook that is not mounted, and its checks, which read the database."""
 
+    verbose_name = "Stripe, as mirrored"
+
     def ready(self) -> None:
         from djstripe import _stripe_compat  # noqa: F401  (lets its models read the objects of stripe 15)

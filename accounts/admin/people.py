@@ -194,9 +194,13 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         return back_to("admin:accounts_user_change", user.pk)
 
 
+def _plain(value: object) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _told(entry: AuditEntry) -> tuple[str, ...]:
     """When, what, by whom, and the details of a deed."""
-    details = ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
+    details = ", ".join(f"{name}: {_plain(value)}" for name, value in entry.detail.items())
     what = str(words().get(entry.verb, entry.verb))
     by = entry.actor.email if entry.actor else "the house"
     return f"{entry.at:%d %b %Y, %H:%M}", what, by, f" · {details}" if details else ""

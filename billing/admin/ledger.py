@@ -128,7 +128,7 @@ class CreditTransactionAdmin(OfAnAccount, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(CreditEntry)
 class CreditEntryAdmin(OfAnAccount, ModelAdmin):  # type: ignore[misc]
-    list_display = ("transaction", "person", "bucket", "grant", "amount")
+    list_display = ("transaction", "person", "bucket", "amount", "grant")
     list_filter = ("bucket", "transaction__kind")
     search_fields = ("transaction__key", "account__user__email")
     list_select_related = ("account__user", "transaction", "grant")

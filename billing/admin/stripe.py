@@ -6,6 +6,7 @@ Nothing here is changed by hand: what is wrong is settled again, which asks Stri
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -22,17 +23,28 @@ from accounts.admin import OfAPerson, ReadOnly
 from accounts.models import User
 from billing.models import Purchase, StripeCustomer, StripeEvent
 
+
+def said(fact: str) -> Callable[[Any], Any]:
+    """A column with what Stripe says of a row under that name."""
+
+    @admin.display(description=fact.replace("_", " "))
+    def column(row: Any) -> Any:
+        return row.stripe_data.get(fact)
+
+    return column
+
+
 # The tables of dj-stripe that are filled here (`billing.payments.mirror`). Its own lists are not used: that of the keys
 # shows secret keys, those of webhooks and events write to Stripe or hold headers of requests, all can be edited by
 # hand, and most tables stay empty.
-MIRRORED: dict[Any, tuple[str, ...]] = {
+MIRRORED: dict[Any, tuple[str | Callable[[Any], Any], ...]] = {
     djstripe.Customer: ("id", "subscriber", "livemode", "created"),
-    djstripe.Subscription: ("id", "customer", "livemode", "created"),
-    djstripe.Invoice: ("id", "customer", "livemode", "created"),
-    djstripe.Session: ("id", "customer", "livemode", "created"),
-    djstripe.Charge: ("id", "customer", "livemode", "created"),
-    djstripe.Refund: ("id", "charge", "livemode", "created"),
-    djstripe.Dispute: ("id", "charge", "livemode", "created"),
+    djstripe.Subscription: ("id", "customer", said("status"), "livemode", "created"),
+    djstripe.Invoice: ("id", "customer", said("number"), said("status"), "livemode", "created"),
+    djstripe.Session: ("id", "customer", said("status"), "livemode", "created"),
+    djstripe.Charge: ("id", "customer", said("status"), "livemode", "created"),
+    djstripe.Refund: ("id", "charge", said("status"), "livemode", "created"),
+    djstripe.Dispute: ("id", "charge", said("status"), "livemode", "created"),
     djstripe.PaymentMethod: ("id", "customer", "type", "livemode", "created"),
     djstripe.Price: ("id", "lookup_key", "product", "livemode", "created"),
     djstripe.Product: ("id", "name", "livemode", "created"),
