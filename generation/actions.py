@@ -22,7 +22,7 @@ from generation.models import Output, Request, RequestStyle
 from generation.receipts import line_of
 from generation.sources import Source
 from generation.tools import Tool, Wish
-from generation.tools.shared import MAX_SEED
+from generation.tools.shared import MAX_SEED, require_consent
 from gpu import lifecycle
 from gpu.models import Job
 from styles import rules
@@ -82,12 +82,16 @@ def retry_request(*, request: Request) -> Request:
 
 
 def _require_allowed(request: Request) -> None:
-    """What was allowed when it was asked for may be no more: the tool is gone, or the plan is a smaller one."""
+    """What was allowed when it was asked for may be no more: tool, style or consent are gone, the plan is smaller."""
     if tools.get(request.tool).makes == "video":
         allowance.allow_film(request.owner)
     allowance.allow_steps(request.owner, request.params.get("steps", 0))
     for link in request.styles.select_related("style__owner"):
+        if link.style.deleted_at is not None:
+            say = _("“%(style)s” was deleted. Bring it back first, or ask anew.") % {"style": link.style.name}
+            raise Refusal(say, code="style_missing", field="styles")
         rules.may_work_with(link.style)
+        require_consent(link.style)
 
 
 def cancel_output(*, output: Output) -> None:

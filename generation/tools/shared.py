@@ -197,10 +197,15 @@ def _style(owner: User, entry: Any, base: catalogue.BaseFacts) -> StyleChoice:
         say = _("“%(style)s” version %(number)d was trained on another base, so %(base)s cannot use it.")
         values = {"style": style.name, "number": adapter.number, "base": base.title}
         raise Refusal(say % values, code="other_base", field="styles")
+    require_consent(style)
+    return StyleChoice(style=style, adapter=adapter, weight=weight)
+
+
+def require_consent(style: Style) -> None:
+    """A person is drawn as long as they agree. Raises `Refusal`."""
     if style.kind == Style.Kind.PERSON and valid_consent(style) is None:
         say = _("“%(style)s” shows a person whose consent has ended, so it cannot be used.") % {"style": style.name}
         raise Refusal(say, code="consent_missing", field="styles")
-    return StyleChoice(style=style, adapter=adapter, weight=weight)
 
 
 def _own_style(owner: User, public_id: Any) -> Style:

@@ -9,10 +9,12 @@ import pytest
 from accounts.models import User
 from billing.ledger import InsufficientCredits, account_of
 from config.kit.errors import Refusal
+from generation import actions
 from generation.models import Output, Request
 from generation.prompts import with_triggers
 from gpu.models import Job
 from styles.actions import delete_style
+from styles.models import Style
 from tests.builders import make_style, make_user, make_version
 from tests.generation.making import ask, make_artist
 
@@ -211,6 +213,21 @@ def test_a_person_whose_consent_ended_is_not_drawn() -> None:
     make_version(style)
     with pytest.raises(Refusal, match="consent has ended"):
         ask(artist, styles=[{"id": style.public_id}])
+
+
+def test_what_was_asked_for_once_is_not_tried_again_in_a_style_that_is_gone_or_has_no_consent_any_more() -> None:
+    artist = make_artist()
+    style = trained(artist)
+    request = ask(artist, styles=[{"id": style.public_id}])
+    actions.cancel_request(request=request)
+    Style.objects.filter(pk=style.pk).update(kind=Style.Kind.PERSON)
+    with pytest.raises(Refusal, match="consent has ended"):
+        actions.retry_request(request=request)
+    Style.objects.filter(pk=style.pk).update(kind=Style.Kind.ART)
+    delete_style(style=style)
+    with pytest.raises(Refusal, match="deleted"):
+        actions.retry_request(request=request)
+    assert not Job.objects.filter(state=Job.State.QUEUED).exists()
 
 
 def test_pictures_of_one_mix_share_an_affinity_and_another_weight_makes_another() -> None:
