@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 SAME_VISIT = timedelta(minutes=20)  # a second click, a reloaded page: the same visit to Checkout
 OPEN_FOR = timedelta(minutes=60)  # then Stripe closes the session; it allows no less than 30
 TIMES, WINDOW = 12, 600  # visits a person may begin in ten minutes
+# on the lines of a change of plan, too, discounts stand beside the amounts: credits follow from the amounts
+_DISCOUNTS_ASIDE = {"type": "flexible", "flexible": {"proration_discounts": "itemized"}}
 
 
 class AlreadySubscribed(Conflict):
@@ -173,6 +175,8 @@ def _open(user: User, customer: StripeCustomer, offer: Plan | Pack, came_from: s
         params |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto", "name": "auto"}}
         params |= {"tax_id_collection": {"enabled": True}}
     params["subscription_data" if is_plan else "payment_intent_data"] = {"metadata": about}
+    if is_plan:
+        params["subscription_data"]["billing_mode"] = _DISCOUNTS_ASIDE
     key = {"idempotency_key": f"checkout:{visit.public_id}"}
     session = stripe_client().v1.checkout.sessions.create(params, key)  # type: ignore[arg-type]
     visit.session, visit.session_url = session.id, session.url or ""

@@ -52,6 +52,18 @@ def test_up_and_down_and_up_again_brings_the_credits_of_the_money_that_stayed(
     assert audit_all(mend=False) == []
 
 
+def test_a_lasting_discount_halves_the_money_of_a_larger_plan_and_not_its_credits(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    client = checkout.stripe_client().v1
+    coupon = client.coupons.create({"percent_off": 50, "duration": "forever"})
+    client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "HALF"})
+    buy(artist, "plan_starter_month", code="HALF")
+    subscriptions.change(user=artist, plan="pro")
+    assert client.invoices.list().data[0].total in (999, 1000, 1001)
+    assert available(artist) == 1200
+
+
 def test_a_larger_plan_that_cannot_be_paid_leaves_the_smaller_one_that_was_to_come(
     buy: Buy, shop: StripeDouble, artist: User
 ) -> None:

@@ -185,8 +185,11 @@ def _data_of(params: Params, mode: str) -> Thing:
     level = params.inside("subscription_data")
     trial, metadata = level.number("trial_period_days", least=1), level.metadata()
     level.plain("trial_settings")
-    level.plain("billing_mode")
-    return {"subscription": {"metadata": metadata, "description": level.text("description")}, "trial_days": trial}
+    billing = level.inside("billing_mode")
+    billing.one_of("type", "classic", "flexible", default="flexible")
+    shown = billing.inside("flexible").one_of("proration_discounts", "included", "itemized", default="included")
+    subscription = {"metadata": metadata, "description": level.text("description"), "proration_discounts": shown}
+    return {"subscription": subscription, "trial_days": trial}
 
 
 def _discounts(world: World, params: Params, session: Thing) -> None:

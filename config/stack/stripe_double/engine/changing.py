@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from config.stack.stripe_double.engine import drafts
 from config.stack.stripe_double.engine.cards import card_of, refusal
+from config.stack.stripe_double.engine.discounts import taken_off_by
 from config.stack.stripe_double.engine.periods import period_after
 from config.stack.stripe_double.engine.subscriptions import (
     bill,
@@ -30,7 +31,11 @@ class Change:
 
 
 def prorations(world: World, subscription: Thing, change: Change, *, at: int) -> list[Thing]:
-    """A line that gives back the unused rest of the old price, and one that charges the rest of the new."""
+    """A line that gives back the unused rest of the old price, and one that charges the rest of the new.
+
+    What discounts take off is in their amounts already, or stands beside them where the subscription says so.
+    """
+    itemized = subscription["billing_mode"]["flexible"]["proration_discounts"] == "itemized"
     start, end = period_of(subscription)
     rest = max(0.0, min(1.0, (end - at) / max(end - start, 1)))
     old = world.store.get("price", change.item["price"])
@@ -40,20 +45,24 @@ def prorations(world: World, subscription: Thing, change: Change, *, at: int) ->
         (change.price, change.quantity, 1, "Remaining time on"),
     ):
         name = world.store.get("product", price["product"])["name"]
-        lines.append(
-            drafts.line(
-                world,
-                price,
-                amount=sign * round(price["unit_amount"] * quantity * rest),
-                start=at,
-                end=end,
-                subscription=subscription,
-                item=change.item["id"],
-                quantity=quantity,
-                proration=True,
-                description=f"{word} {name}",
-            )
+        gross = round(price["unit_amount"] * quantity * rest)
+        taken = taken_off_by(world, subscription["discounts"], gross)
+        included = 0 if itemized else sum(taken.values())
+        entry = drafts.line(
+            world,
+            price,
+            amount=sign * (gross - included),
+            start=at,
+            end=end,
+            subscription=subscription,
+            item=change.item["id"],
+            quantity=quantity,
+            proration=True,
+            description=f"{word} {name}",
         )
+        if itemized:
+            entry["discount_amounts"] = [{"amount": sign * off, "discount": one} for one, off in taken.items()]
+        lines.append(entry)
     return lines
 
 

@@ -169,6 +169,7 @@ def _subscribe(world: World, session: Thing, buyer: Buyer, method: Thing) -> Non
         items=[(world.store.get("price", line["price"]), line["quantity"]) for line in behind["lines"]],
         metadata=behind["subscription"].get("metadata", {}),
         description=behind["subscription"].get("description"),
+        proration_discounts=behind["subscription"].get("proration_discounts", "included"),
         trial_end=world.now() + trial * 86400 if trial else None,
         method=method,
         discounts=behind.get("redeemed", []),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from config.stack.stripe_double.errors import ApiError
 from config.stack.stripe_double.store import Thing, new_id
 from config.stack.stripe_double.world import World
@@ -46,6 +48,15 @@ def taken_off(coupon: Thing, amount: int) -> int:
     if percent is not None:
         return round(amount * percent / 100)
     return min(amount, int(coupon["amount_off"]))
+
+
+def taken_off_by(world: World, discounts: Iterable[str], amount: int) -> dict[str, int]:
+    """What each of these discounts, one after the other, takes off an amount."""
+    taken: dict[str, int] = {}
+    for discount in discounts:
+        coupon = world.store.get("coupon", world.store.get("discount", discount)["source"]["coupon"])
+        taken[discount] = taken_off(coupon, amount - sum(taken.values()))
+    return taken
 
 
 def redeem(world: World, coupon: Thing, code: Thing | None, *, customer: str | None, **owner: str | None) -> Thing:

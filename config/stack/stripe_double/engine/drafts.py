@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from config.stack.stripe_double.engine.discounts import taken_off
+from config.stack.stripe_double.engine.discounts import taken_off_by
 from config.stack.stripe_double.store import Thing, new_id
 from config.stack.stripe_double.world import World, listing
 
@@ -203,13 +203,13 @@ def add_up(world: World, invoice: Thing, customer: Thing, *, taxed: bool) -> Non
     percent = world.settings.tax_percent if taxed else 0.0
     by_discount: dict[str, int] = {}
     for entry in lines:
+        if entry["discountable"]:
+            taken = taken_off_by(world, invoice["discounts"], entry["subtotal"])
+            entry["discount_amounts"] = [{"amount": off, "discount": one} for one, off in taken.items()]
         left = entry["subtotal"]
-        for discount_id in invoice["discounts"] if entry["discountable"] else []:
-            coupon = world.store.get("coupon", world.store.get("discount", discount_id)["source"]["coupon"])
-            off = taken_off(coupon, left)
-            left -= off
-            by_discount[discount_id] = by_discount.get(discount_id, 0) + off
-            entry["discount_amounts"].append({"amount": off, "discount": discount_id})
+        for one in entry["discount_amounts"]:
+            left -= one["amount"]
+            by_discount[one["discount"]] = by_discount.get(one["discount"], 0) + one["amount"]
         price = world.store.get("price", entry["pricing"]["price_details"]["price"])
         inclusive = price["tax_behavior"] == "inclusive"
         tax = round(left * percent / (100 + percent)) if inclusive else round(left * percent / 100)

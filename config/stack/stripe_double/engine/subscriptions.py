@@ -30,6 +30,7 @@ class Order:
     taxed: bool = False
     anchor: int | None = None
     without_method: str = "create_invoice"  # what a trial's end does then
+    proration_discounts: str = "included"
 
 
 def begin(world: World, order: Order, *, present: bool, waits: bool = False) -> Thing:
@@ -74,7 +75,11 @@ def _make(world: World, order: Order) -> Thing:
         },
         "billing_cycle_anchor": anchor,
         "billing_cycle_anchor_config": None,
-        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible", "updated_at": None},
+        "billing_mode": {
+            "flexible": {"proration_discounts": order.proration_discounts},
+            "type": "flexible",
+            "updated_at": None,
+        },
         "billing_schedules": [],
         "billing_thresholds": None,
         "cancel_at": None,
