@@ -79,11 +79,11 @@ class ArtworkAdmin(ModelAdmin):  # type: ignore[misc]
             return "none"
         return format_html('<a href="{}?q={}">{}</a>', reverse("admin:gpu_job_changelist"), artwork.job, artwork.job)
 
-    @admin.action(description="Take down")
+    @admin.action(description="Take down", permissions=("change",))
     def take_down(self, request: HttpRequest, queryset: QuerySet[Artwork]) -> None:
         self._move(request, queryset.filter(deleted_at=None), verb="artwork.take_down", down=True)
 
-    @admin.action(description="Hang again")
+    @admin.action(description="Hang again", permissions=("change",))
     def hang_again(self, request: HttpRequest, queryset: QuerySet[Artwork]) -> None:
         self._move(request, queryset.exclude(deleted_at=None), verb="artwork.hang_again", down=False)
 
