@@ -68,6 +68,19 @@ class CreditGrant(models.Model):
         return f"{self.remaining} of {self.amount} ({self.source_ref})"
 
 
+class Welcomed(models.Model):
+    """A mailbox that had its free credits. Only a keyed hash of it is kept, so that it may outlive a closed account."""
+
+    mailbox = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "welcomed"
+
+    def __str__(self) -> str:
+        return self.mailbox[:12]
+
+
 class CreditHold(models.Model):
     """Credits set aside for one job, resolved exactly once: captured + released = amount."""
 

@@ -27,6 +27,7 @@ from billing.models import (
     CreditHold,
     CreditTransaction,
     HoldSlice,
+    Welcomed,
 )
 
 MOST = 100_000  # a slip of the finger, not a correction
@@ -163,3 +164,10 @@ class HoldSliceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ("hold", "grant", "amount")
     search_fields = ("hold__key", "grant__source_ref")
     list_select_related = ("hold", "grant")
+
+
+@admin.register(Welcomed)
+class WelcomedAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    list_display = ("mailbox", "created_at")
+    date_hierarchy = "created_at"
+    ordering = ("-pk",)
