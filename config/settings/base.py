@@ -207,6 +207,9 @@ ALLAUTH_TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # to the person, of every change to how they sign in
 ACCOUNT_CHANGE_EMAIL = True  # one address; the old one stays until the new one is confirmed
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+# Who waits for a mail in vain may ask for another, twice
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds for which having signed in again counts
 # Per address, account or person. They count in Redis; without it nobody signs in, and who is signed in goes on.
 ACCOUNT_RATE_LIMITS = {

@@ -64,6 +64,21 @@ def test_a_wrong_code_verifies_nothing(client: Client) -> None:
     assert not CreditGrant.objects.exists()
 
 
+def test_who_waits_for_the_mail_in_vain_asks_for_another_code(client: Client, settings: Settings) -> None:
+    settings.ACCOUNT_RATE_LIMITS = False
+    sign_up(client)
+    first = mailed_code()
+    for _ in range(2):
+        client.post("/accounts/confirm-email/", {"action": "resend"})
+    newest = mailed_code()
+    assert (newest != first, len(mail.outbox)) == (True, 3)
+    assert "Request new code" not in client.get("/accounts/confirm-email/").content.decode(), "twice is enough"
+    client.post("/accounts/confirm-email/", {"code": first})
+    assert not EmailAddress.objects.get().verified, "only the newest counts"
+    client.post("/accounts/confirm-email/", {"code": newest})
+    assert EmailAddress.objects.get().verified
+
+
 def test_the_free_credits_come_once_however_often_an_address_is_proven(client: Client) -> None:
     sign_up(client)
     client.post("/accounts/confirm-email/", {"code": mailed_code()})
