@@ -120,7 +120,8 @@ def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amoun
     assert begins is not None
     assert ends is not None
     is_month = any(not _is_proration(each) for _plan, _share, each in lines)
-    expires_at = a_month_after(ends)
+    paid_at = when((invoice.get("status_transitions") or {}).get("paid_at")) or ends
+    expires_at = a_month_after(max(ends, paid_at))  # who pays long afterwards has the month from then on
     values = {
         "plan": plan.name,
         "from": date_format(begins, "j F"),

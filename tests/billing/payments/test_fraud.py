@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.urls import reverse
 from accounts.models import User
 from billing import ledger
 from billing.audit import audit_all
-from billing.models import Purchase
+from billing.models import CreditGrant, Purchase
 from billing.payments import checkout, subscriptions
 from billing.payments.settling import settle
 from billing.payments.showing import bill_of
@@ -95,3 +96,16 @@ def test_what_stripe_says_in_a_way_nobody_expected_does_not_break_the_page_that_
     shop.pay(visit.session_url)
     answer = client.get(reverse("billing:purchase", args=[visit.public_id]), {"since": "1"})
     assert (answer.status_code, Purchase.objects.get().state) == (200, Purchase.State.OPEN)
+
+
+def test_a_month_that_is_paid_long_after_it_was_over_brings_credits_that_can_be_used(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    buy(artist, "plan_starter_month", card=PAYS_ONCE)
+    shop.clock.advance(days=120)
+    [invoice] = [one for one in checkout.stripe_client().v1.invoices.list().data if one.status != "paid"]
+    shop.use_card(customer_of(artist), "4242424242424242")  # pays what is open
+    settle(customer_of(artist))
+    late = CreditGrant.objects.get(source_ref=f"invoice:{invoice.id}")
+    assert late.expires_at is not None
+    assert late.expires_at > datetime.fromtimestamp(shop.clock.now(), UTC) + timedelta(days=27)
