@@ -121,7 +121,9 @@ def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amoun
     assert ends is not None
     is_month = any(not _is_proration(each) for _plan, _share, each in lines)
     paid_at = when((invoice.get("status_transitions") or {}).get("paid_at")) or ends
-    expires_at = a_month_after(max(ends, paid_at))  # who pays long afterwards has the month from then on
+    day = max(begins.day, ends.day) if is_month else 0
+    # who pays long afterwards has the month from then on
+    expires_at = a_month_after(paid_at) if paid_at > ends else a_month_after(ends, day=day)
     values = {
         "plan": plan.name,
         "from": date_format(begins, "j F"),
@@ -187,10 +189,11 @@ def _of_session(session: Found) -> Incoming | None:
     )
 
 
-def a_month_after(end: datetime) -> datetime:
-    """Monthly credits last until the period after theirs is over. The 31st becomes the month's last day."""
+def a_month_after(end: datetime, *, day: int = 0) -> datetime:
+    """Monthly credits last until the period after theirs is over. The 31st becomes the month's last day; `day` is the
+    one of the subscription where `end` fell on such a day."""
     year, month = (end.year + 1, 1) if end.month == 12 else (end.year, end.month + 1)
-    return end.replace(year=year, month=month, day=min(end.day, monthrange(year, month)[1]))
+    return end.replace(year=year, month=month, day=min(day or end.day, monthrange(year, month)[1]))
 
 
 def money(cents: int, currency: str) -> str:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import User
 from billing import ledger
 from billing.audit import audit_all
-from billing.models import CreditGrant, Purchase
+from billing.models import CreditGrant, Entitlement, Purchase
 from billing.payments import checkout, subscriptions
 from billing.payments.settling import settle
 from billing.payments.showing import bill_of
@@ -109,3 +109,20 @@ def test_a_month_that_is_paid_long_after_it_was_over_brings_credits_that_can_be_
     late = CreditGrant.objects.get(source_ref=f"invoice:{invoice.id}")
     assert late.expires_at is not None
     assert late.expires_at > datetime.fromtimestamp(shop.clock.now(), UTC) + timedelta(days=27)
+
+
+def test_the_credits_of_a_month_that_began_on_the_31st_last_to_the_end_of_the_following_one(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    today = datetime.fromtimestamp(shop.clock.now(), UTC)
+    begins = datetime(today.year + 1, 1, 31, 12, tzinfo=UTC)
+    shop.clock.advance(seconds=(begins - today).total_seconds())
+    buy(artist, "plan_starter_month")
+    expire = [CreditGrant.objects.get().expires_at]
+    ends = []
+    for _month in range(5):
+        shop.clock.advance(days=30.8)
+        settle(customer_of(artist))
+        expire.append(CreditGrant.objects.latest("pk").expires_at)
+        ends.append(Entitlement.objects.get().renews_at)
+    assert expire[:5] == ends
