@@ -32,9 +32,9 @@ EVERY = 4  # steps
 FROM = 0.6  # share of the timesteps: before, the picture itself says what it shows
 LOOKS = (0.65, 0.75, 0.85, 0.95)  # shares of the timesteps at which the base is shown the references
 ASKED = 8  # subjects at a time
-# The weight is this over the square of the base's surprise. That was 0.3 to 0.4 for styles that want to be held at 8,
-# and 1.4 for one that wants 0.5 (docs/quality.md).
-FIRMNESS = 1.0
+# The weight is this over the third power of the base's surprise: about 8 for a very near style (0.3), 0.7 half way (0.66)
+# and 0.1 for a far one (1.4), which is what those did best with (docs/quality.md).
+FIRMNESS = 0.2
 
 
 class Anchors:
@@ -51,7 +51,7 @@ class Anchors:
         if self.subjects:
             plain, with_word = (self._surprise(references, with_word=with_word) for with_word in (False, True))
             self.with_word = with_word < plain
-            self.weight = FIRMNESS / min(plain, with_word) ** 2
+            self.weight = FIRMNESS / min(plain, with_word) ** 3
 
     def gradients(self, learner: Learner, step: int) -> None:
         """Adds to the gradients of `step`, which has its own draws for it, where it is one of every few."""
