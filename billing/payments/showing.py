@@ -135,9 +135,10 @@ def _facts(customer: str, now_is: Entitlement) -> dict[str, Any]:
     subscription = Subscription.objects.filter(id=now_is.subscription).values_list("stripe_data", flat=True).first()
     invoices = list(Invoice.objects.filter(customer=customer).values_list("stripe_data", flat=True)[:INVOICES])
     charges = Charge.objects.filter(customer=customer).order_by("-created").values_list("stripe_data", flat=True)
-    papers = [_paper(one) for one in invoices]
-    papers += [_receipt(one) for one in charges[:INVOICES] if (one.get("metadata") or {}).get(OFFER) and one["paid"]]
     is_open = now_is.overdue_since is not None or now_is.status == "incomplete"
+    has_ended = now_is.status in ("canceled", "incomplete_expired")
+    papers = [_paper(one, owed=not has_ended) for one in invoices]
+    papers += [_receipt(one) for one in charges[:INVOICES] if (one.get("metadata") or {}).get(OFFER) and one["paid"]]
     open_one = unpaid_invoice(invoices) if is_open else None
     facts: dict[str, Any] = {
         "card": _card(subscription or {}, mine),
@@ -182,10 +183,11 @@ def _card(subscription: Found, customer: Found) -> Card | None:
     return Card(brand=str(card["brand"]).title(), last4=card["last4"], expires=expires)
 
 
-def _paper(invoice: Found) -> Paper:
+def _paper(invoice: Found, *, owed: bool) -> Paper:
+    """`owed`: what is open is still asked for; of a plan that has ended it is not."""
     words = {
         "paid": _("paid"),
-        "open": _("to be paid"),
+        "open": _("to be paid") if owed else _("not paid"),
         "uncollectible": _("not paid"),
         "void": _("void"),
     }

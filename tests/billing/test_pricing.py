@@ -53,7 +53,7 @@ def test_a_visitor_signs_up_and_comes_back_to_what_they_chose() -> None:
     assert offers(text) == []
     assert '/signup/?next=%2Fstudio%2F">Start free' in column(text, "free")
     back = "%2Fcredits%2Fpricing%2F%3Foffer%3Dplan_pro_month%26next%3D%252Fcreate%252F"
-    assert f'/signup/?next={back}">Choose Pro' in column(text, "pro")
+    assert f'/signup/?next={back}" autofocus>Choose Pro' in column(text, "pro")
     assert "Your plan" not in text
 
 
@@ -67,7 +67,7 @@ def test_who_is_on_free_buys_with_one_press(artist: User) -> None:
 def test_what_one_came_for_is_marked_and_leads_back(artist: User) -> None:
     text = page(artist, "?offer=plan_starter_month&next=/create/?style=1")
     assert column(text, "starter").startswith(' class="wanted"')
-    assert '<button class="button primary wide">Choose Starter' in column(text, "starter")
+    assert '<button class="button primary wide" autofocus>Choose Starter' in column(text, "starter")
     assert text.count("wanted") == 1
     assert '<input type="hidden" name="next" value="/create/?style=1">' in column(text, "starter")
 
@@ -75,7 +75,7 @@ def test_what_one_came_for_is_marked_and_leads_back(artist: User) -> None:
 def test_a_pack_can_be_what_one_came_for(artist: User) -> None:
     text = page(artist, "?offer=pack_100")
     assert '<li id="pack-100" class="wanted">' in text
-    assert text.count("button primary") == 1
+    assert (text.count("button primary"), text.count(" autofocus")) == (1, 1), "and it is in view at once"
 
 
 @pytest.mark.parametrize("elsewhere", ["https://elsewhere.example/", "//elsewhere.example/", "javascript:alert(1)"])

@@ -218,6 +218,7 @@ def test_after_the_last_try_the_plan_ends_and_nothing_is_lost(buy: Buy, shop: St
     pass_days(shop, 60)
     assert (now_is(artist).plan, now_is(artist).status) == ("free", "canceled")
     assert not overdue(artist)
+    assert [paper.state for paper in bill_of(artist).papers] == ["not paid", "paid"], "nothing is asked for any more"
     assert CreditGrant.objects.count() == 1
     assert now_is(artist).ends_at is not None
     assert timezone.now() < (now_is(artist).ends_at or timezone.now())  # by the double's clock, which was moved on
