@@ -122,8 +122,8 @@ def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amoun
     is_month = any(not _is_proration(each) for _plan, _share, each in lines)
     paid_at = when((invoice.get("status_transitions") or {}).get("paid_at")) or ends
     day = max(begins.day, ends.day) if is_month else 0
-    # who pays long afterwards has the month from then on
-    expires_at = a_month_after(paid_at) if paid_at > ends else a_month_after(ends, day=day)
+    is_late = paid_at > ends  # whoever pays long afterwards has the month from then on, beside the months they are in
+    expires_at = a_month_after(paid_at) if is_late else a_month_after(ends, day=day)
     values = {
         "plan": plan.name,
         "from": date_format(begins, "j F"),
@@ -145,7 +145,7 @@ def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amoun
         ),
         payments=_payments_of(invoice),
         expires_at=expires_at,
-        rollover=plan.rollover if is_month else None,
+        rollover=plan.rollover if is_month and not is_late else None,
     )
 
 

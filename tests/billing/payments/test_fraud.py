@@ -126,3 +126,17 @@ def test_the_credits_of_a_month_that_began_on_the_31st_last_to_the_end_of_the_fo
         expire.append(CreditGrant.objects.latest("pk").expires_at)
         ends.append(Entitlement.objects.get().renews_at)
     assert expire[:5] == ends
+
+
+def test_an_old_month_that_is_paid_after_all_takes_nothing_of_the_newer_ones(
+    buy: Buy, shop: StripeDouble, artist: User
+) -> None:
+    buy(artist, "plan_starter_month", card=PAYS_ONCE)
+    shop.clock.advance(days=120)
+    buy(artist, "plan_starter_month")
+    shop.clock.advance(days=31.2)
+    settle(customer_of(artist))
+    before = available(artist)
+    shop.use_card(customer_of(artist), "4242424242424242")  # pays what is open
+    settle(customer_of(artist))
+    assert available(artist) == before + 300
