@@ -96,6 +96,14 @@ def receipt(*, user: User, key: str, title: str, body: str, facts: Facts = ()) -
     notify(user=user, kind="billing.receipt", key=f"receipt:{key}", title=title, body=body, url=url, facts=facts)
 
 
+def money_back(*, user: User, key: str, title: str, credits: int) -> None:
+    """Money went back, or is disputed, and its credits with it."""
+    with speaking_to(user):
+        say = ngettext("%(n)s credit is taken back with it.", "%(n)s credits are taken back with it.", credits)
+    url = reverse("billing:credits")
+    notify(user=user, kind="billing.receipt", key=f"back:{key}", title=title, body=say % {"n": f"{credits:,}"}, url=url)
+
+
 def payment_failed(*, user: User, key: str, body: str) -> None:
     """Once for each attempt that failed; `body` says how much it was about and how it goes on."""
     with speaking_to(user):

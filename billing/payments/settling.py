@@ -85,7 +85,7 @@ def _follow(owner: StripeCustomer, affairs: Affairs, now: datetime) -> str:
     """Do what follows from what Stripe says; answers what ails the mirror."""
     came = granting.incoming(affairs)
     _bring_in(owner.user, came)
-    _take_back(granting.returned(affairs, came))
+    _take_back(owner.user, granting.returned(affairs, came))
     _entitle(owner.user, affairs, now)
     _close_purchases(owner.user, affairs, now)
     return _mirror(affairs, owner)
@@ -116,13 +116,14 @@ def _bring_in(user: User, came: list[Incoming]) -> None:
         notices.receipt(user=user, key=one.source_ref, title=one.title, body=one.body, facts=one.facts)
 
 
-def _take_back(backs: list[Returned]) -> None:
+def _take_back(user: User, backs: list[Returned]) -> None:
     keys = [key for one in backs for key in (one.key, f"{one.key}:undone")]
     done = set(CreditTransaction.objects.filter(key__in=keys).values_list("key", flat=True))
     for one in backs:
         if not one.undone and one.key not in done:
             credits = one.of(CreditGrant.objects.get(source_ref=one.source_ref).amount)
             ledger.revoke(source_ref=one.source_ref, amount=credits, key=one.key, say=one.say)
+            notices.money_back(user=user, key=one.key, title=one.say, credits=credits)
             if one.disputed:
                 notices.disputed(key=one.key, amount=one.disputed)
         elif one.undone and one.key in done and f"{one.key}:undone" not in done:

@@ -70,6 +70,8 @@ def test_what_was_spent_before_the_refund_is_owed(buy: Buy, shop: StripeDouble, 
     refund(charge_of(shop))
     news(shop)
     assert purse(artist) == (0, 70)
+    told = Notification.objects.get(title__startswith="Refunded")
+    assert (told.user, told.body) == (artist, "100 credits are taken back with it.")
     buy(artist, "pack_250")
     assert purse(artist) == (180, 0)
     assert audit_all(mend=False) == []
