@@ -340,9 +340,12 @@ def test_a_base_held_at_half_its_size_learns_nearly_the_same_and_comes_back_whol
     finally:
         base.adopt(Plan())
     assert same(weights_of(base), fresh)
-    for own, other in zip(full.of("metric"), small.of("metric"), strict=True):
-        assert own.loss == pytest.approx(other.loss, rel=0.02)
-        assert own.loss != other.loss
+    own, other = ({metric.step: metric.loss for metric in run.of("metric")} for run in (full, small))
+    shared = own.keys() & other.keys()  # which steps are told is a matter of time
+    assert len(shared) >= 2
+    for step in shared:
+        assert own[step] == pytest.approx(other[step], rel=0.02)
+        assert own[step] != other[step]
 
 
 # --- the verdict ---
