@@ -5,16 +5,19 @@ from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 from gpu.engine import choices
+
+from .people import *  # noqa: F403
+from .people import DISCORD_URL, GOOGLE_URL, PROVIDER_APPS
+from .staff import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
 STATE_DIR = Path(env.str("STATE_DIR", default=str(BASE_DIR / "var"))).resolve()
+
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
 # A key that is given up stays here for a while: what it signed and sealed can still be read.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
@@ -26,6 +29,7 @@ DEBUG = False
 PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 _public = environ.urlparse(PUBLIC_URL)
 HTTPS = _public.scheme == "https"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 
@@ -57,6 +61,8 @@ INSTALLED_APPS = [
     "training",
     "generation",
 ]
+
+INSTALLED_APPS += PROVIDER_APPS
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -174,83 +180,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = env.str("UPLOAD_TEMP_DIR", default=None)
 DATA_UPLOAD_MAX_NUMBER_FILES = 60
 
-# --- people ----------------------------------------------------------------------------------------------------
-
-AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/studio/"
-ACCOUNT_LOGOUT_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
-ACCOUNT_UNIQUE_EMAIL = True
-ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ALLAUTH_TRUSTED_PROXY_COUNT: int = env.int("TRUSTED_PROXY_COUNT", default=0)
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # to the person, of every change to how they sign in
-ACCOUNT_CHANGE_EMAIL = True  # one address; the old one stays until the new one is confirmed
-ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-# Who waits for a mail in vain may ask for another, twice
-ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
-ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60  # seconds for which having signed in again counts
-# Per address, account or person. They count in Redis; without it nobody signs in, and who is signed in goes on.
-ACCOUNT_RATE_LIMITS = {
-    "login": "30/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",  # passwords, codes of the second step
-    "signup": "20/m/ip",
-    "reset_password": "20/m/ip,5/m/key",
-    "reset_password_from_key": "20/m/ip",
-    "request_login_code": "20/m/ip,3/m/key",
-    "reauthenticate": "10/m/user",
-    "change_password": "5/m/user",
-    "manage_email": "10/m/user",
-    "confirm_email": "1/10s/key",
-}
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
-SOCIALACCOUNT_STORE_TOKENS = False  # nothing is asked of Google and Discord after the sign-in
-SOCIALACCOUNT_QUERY_EMAIL = True
-SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
-for _provider, _scope in (("google", ["profile", "email"]), ("discord", ["identify", "email"])):
-    _client_id = env.str(f"{_provider.upper()}_CLIENT_ID", default="")
-    if _client_id:  # a provider without its id has no routes either: they could only fail
-        INSTALLED_APPS.append(f"allauth.socialaccount.providers.{_provider}")
-        SOCIALACCOUNT_PROVIDERS[_provider] = {
-            "APPS": [
-                {
-                    "client_id": _client_id,
-                    "secret": env.str(f"{_provider.upper()}_CLIENT_SECRET", default=""),
-                    "key": "",
-                }
-            ],
-            "SCOPE": _scope,
-            "OAUTH_PKCE_ENABLED": True,
-        }
-# Addresses of other servers that speak as Google and Discord do, for trying out; the product itself knows theirs.
-GOOGLE_URL: str = env.str("GOOGLE_URL", default="").rstrip("/")
-DISCORD_URL: str = env.str("DISCORD_URL", default="").rstrip("/")
-MFA_ADAPTER = "accounts.adapters.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_ISSUER = "ArtistCloner"
-MFA_RATE_LIMITS = {"webauthn_login": "10/m/ip"}
+# --- mail ------------------------------------------------------------------------------------------------------
 
 # Without a mail server every mail becomes a file that the local mail page shows (loopback only).
 MAIL_DIR = STATE_DIR / "mail"
@@ -341,67 +271,6 @@ BASE_MODEL: str = env.str("BASE_MODEL", default="") or choices.read().base or "s
 ENGINE_PYTHON: str = env.str("ENGINE_PYTHON", default="")
 # What a GPU worker keeps of styles' weights on its disk.
 WEIGHTS_CACHE_BYTES = int(env.float("WEIGHTS_CACHE_GB", default=20.0) * 10**9)
-
-
-def _shelf(icon: str, title: str, app: str, model: str) -> dict[str, Any]:
-    """A list of the admin as a line of its side bar, for who may see it."""
-    return {
-        "icon": icon,
-        "title": title,
-        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
-    }
-
-
-UNFOLD = {
-    "SITE_TITLE": "ArtistCloner",
-    "SITE_HEADER": "ArtistCloner",
-    "SITE_URL": "/studio/",
-    "SITE_DROPDOWN": [
-        {"icon": "monitoring", "title": "Figures", "link": reverse_lazy("figures")},
-        {"icon": "mail", "title": "Mails", "link": reverse_lazy("admin:mails")},
-        {"icon": "palette", "title": "To the studio", "link": reverse_lazy("studio")},
-    ],
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("img/mark.svg")}],
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": True,
-        "navigation": [
-            {
-                "items": [
-                    {"icon": "monitoring", "title": "Figures", "link": reverse_lazy("figures")},
-                    _shelf("group", "People", "accounts", "user"),
-                    _shelf("history", "Trail", "accounts", "auditentry"),
-                    {"icon": "mail", "title": "Mails", "link": reverse_lazy("admin:mails")},
-                ],
-            },
-            {
-                "title": "Money",
-                "separator": True,
-                "items": [
-                    _shelf("card_membership", "Plans", "billing", "entitlement"),
-                    _shelf("autorenew", "Subscriptions", "djstripe", "subscription"),
-                    _shelf("receipt_long", "Invoices", "djstripe", "invoice"),
-                    _shelf("gavel", "Disputes", "djstripe", "dispute"),
-                    _shelf("shopping_cart", "Purchases", "billing", "purchase"),
-                    _shelf("account_balance", "Ledger", "billing", "credittransaction"),
-                    _shelf("webhook", "News of Stripe", "billing", "stripeevent"),
-                ],
-            },
-            {
-                "title": "Work",
-                "separator": True,
-                "items": [
-                    _shelf("brush", "Styles", "styles", "style"),
-                    _shelf("image", "Pictures and films", "gallery", "artwork"),
-                    _shelf("memory", "Jobs", "gpu", "job"),
-                    _shelf("dns", "Workers", "gpu", "worker"),
-                ],
-            },
-        ],
-    },
-    "SHOW_HISTORY": True,
-}
 
 LOGGING = {
     "version": 1,
