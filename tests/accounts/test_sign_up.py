@@ -137,6 +137,41 @@ def test_a_forgotten_password_is_set_anew_by_mail(client: Client) -> None:
     assert User.objects.get().check_password(PASSWORD)
 
 
+def test_one_calm_sentence_tells_of_a_new_password_wherever_one_is_chosen(client: Client) -> None:
+    user = make_user("ines@example.com", password=PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    pages = [client.get("/accounts/signup/")]
+    client.post("/accounts/password/reset/", {"email": "ines@example.com"})
+    link = re.search(r"https?://\S+/password/reset/key/\S+", str(mail.outbox[-1].body))
+    assert link
+    pages.append(client.get(link.group(0), follow=True))
+    client.post("/accounts/login/", {"login": "ines@example.com", "password": PASSWORD})
+    pages.append(client.get("/accounts/password/change/"))
+    user.set_unusable_password()
+    user.save()
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    pages.append(client.get("/accounts/password/set/"))
+    for page in pages:
+        html = page.content.decode()
+        path = page.request["PATH_INFO"]
+        help_text = re.search(r'id="id_password1_helptext">([^<]+)<', html)
+        assert help_text, path
+        assert help_text.group(1) == "At least 10 characters, not one of the common ones.", path
+        field = re.search(r'<input[^>]* name="password1"[^>]*>', html)
+        assert field, path
+        assert 'aria-describedby="id_password1_helptext"' in field.group(0), path
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [("briar-910", "at least 10 characters"), ("password123", "too common"), ("8305519274", "entirely numeric")],
+)
+def test_what_a_password_fails_by_is_said_at_its_field(client: Client, password: str, sentence: str) -> None:
+    html = client.post("/accounts/signup/", {"email": "ines@example.com", "password1": password}).content.decode()
+    assert sentence in html
+    assert not User.objects.exists()
+
+
 def test_no_mail_can_be_made_to_go_elsewhere_by_a_line_break(client: Client) -> None:
     answer = client.post("/accounts/signup/", {"email": "a@example.com\nBcc: b@example.com", "password1": PASSWORD})
     assert answer.status_code == 200
