@@ -8,10 +8,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actions import MAX_ABOUT, MAX_NAME
-from accounts.links import MAX_LINKS
+from accounts.links import MAX_LINKS, WrongLink, said
 from accounts.models import Scope
 from accounts.scopes import WORDS
 from accounts.tokens import MAX_NAME as MAX_TOKEN_NAME
+from config.kit.errors import Refusal
 
 
 class LinksInput(forms.Widget):
@@ -41,10 +42,18 @@ class ProfileForm(forms.Form):
     )
     links = forms.Field(label=_("Links"), required=False, widget=LinksInput)
 
-    def link_rows(self) -> list[dict[str, str]]:
+    wrong_link: int | None = None  # the row whose link was refused
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell it at the field it is about; of a link, at its row alone."""
+        if isinstance(refusal, WrongLink):
+            self.wrong_link = refusal.at
+        self.add_error(refusal.field, refusal.say)
+
+    def link_rows(self) -> list[dict[str, Any]]:
         """What is there, and room for two more."""
-        rows = [row for row in self["links"].value() or [] if row["label"] or row["url"]]
-        return (rows + [{"label": "", "url": ""}] * 2)[:MAX_LINKS]
+        rows = [{**row, "wrong": at == self.wrong_link} for at, row in enumerate(said(self["links"].value() or []))]
+        return (rows + [{"label": "", "url": "", "wrong": False}] * 2)[:MAX_LINKS]
 
 
 class TokenForm(forms.Form):

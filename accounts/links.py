@@ -16,11 +16,30 @@ MAX_LINKS, MAX_LABEL, MAX_URL = 5, 40, 300
 _is_address = URLValidator(schemes=["https"])
 
 
+class WrongLink(Refusal):
+    """What is wrong with one link; `at` is its place among those that say something, from 0."""
+
+    def __init__(self, refusal: Refusal, *, at: int) -> None:
+        super().__init__(refusal.say, code=refusal.code, field=refusal.field)
+        self.at = at
+
+
+def said(links: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Those with an address or a label."""
+    return [link for link in links if (link.get("url") or "").strip() or (link.get("label") or "").strip()]
+
+
 def clean_links(links: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     """As they are kept: whole https addresses, each with a label (its host where none is given). Empty ones go."""
-    kept = [_clean(link) for link in links if (link.get("url") or "").strip() or (link.get("label") or "").strip()]
-    if len(kept) > MAX_LINKS:
+    given = said(links)
+    if len(given) > MAX_LINKS:
         raise _refusal(_("%(most)d links are the most.") % {"most": MAX_LINKS})
+    kept = []
+    for at, link in enumerate(given):
+        try:
+            kept.append(_clean(link))
+        except Refusal as refusal:
+            raise WrongLink(refusal, at=at) from refusal
     return kept
 
 

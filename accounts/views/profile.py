@@ -37,7 +37,7 @@ def save_profile(request: HttpRequest) -> HttpResponse:
             actions.save_profile(user=person(request), **form.cleaned_data)
             return _saved(request, "profile", _("Your profile is saved."))
         except Refusal as refusal:
-            form.add_error(refusal.field, refusal.say)
+            form.refuse(refusal)
     return page(request, TEMPLATE, _context(request) | {"profile_form": form}, part="profile", status=422)
 
 

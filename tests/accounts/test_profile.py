@@ -143,6 +143,15 @@ def test_a_link_that_leads_nowhere_good_is_refused_and_stays_to_be_mended(
     assert not Profile.objects.exclude(links=[]).exists()
 
 
+def test_only_the_row_of_the_wrong_link_is_marked_and_its_sentence_stands_in_it(client: Client, artist: User) -> None:
+    _status, html = save(client, ("Mine", "https://example.com"), (" ", ""), ("Shop", "http://shop.example"))
+    rows = html.split('<div class="link-row">')[1:]
+    assert ["https://example.com" in rows[0], "http://shop.example" in rows[1]] == [True, True]
+    assert [row.count('aria-invalid="true" aria-describedby="id_links_error"') for row in rows] == [0, 2, 0, 0]
+    assert html.count('id="id_links_error"') == rows[1].count('id="id_links_error"') == 1
+    assert html.count("invalid") == 3  # the row itself and its two inputs
+
+
 def test_a_sixth_link_is_refused(client: Client, artist: User) -> None:
     status, html = save(client, *[("", f"https://{n}.example.com") for n in range(6)])
     assert status == 422
