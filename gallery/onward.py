@@ -14,7 +14,8 @@ from gallery.models import Artwork
 class Way:
     """A link on the artwork's page. `url_of` may answer "" where this artwork cannot be taken on.
 
-    `price_of` says what it costs if nothing is changed on the page it leads to, where that is known beforehand.
+    `price_of` says what one picture or film costs there, where that is known beforehand. How many are made is chosen on
+    the page it leads to, so the figure is the one of the price list.
     """
 
     title: str | Promise

@@ -28,8 +28,8 @@ def from_artwork(tool: Tool, artwork: Artwork) -> str:
 
 
 def price_from_artwork(tool: Tool, artwork: Artwork) -> int:
-    """What the tool costs there, as its page stands at first."""
-    return tool.count * tool.price
+    """What one output costs there, as its page stands at first: the figure of the price list."""
+    return tool.price
 
 
 def again(artwork: Artwork) -> str:
@@ -51,11 +51,11 @@ def others(artwork: Artwork) -> str:
     return address(tool.name, **{"from": str(artwork.public_id)}, vary="1") if tool and varied else ""
 
 
-def price_of_recipe(artwork: Artwork, *, count: int = 1) -> int:
-    """What `recipe` and `others` lead to costs."""
+def price_of_recipe(artwork: Artwork) -> int:
+    """What one output costs where `recipe`, `others` and `again` lead to."""
     tool, output = _made_by(artwork)
     tool = tool or tools.get(NAME)
-    return count * tool.unit_price(output.request.params if output else {})
+    return tool.unit_price(output.request.params if output else {})
 
 
 def _made_by(artwork: Artwork) -> tuple[Tool | None, Output | None]:

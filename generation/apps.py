@@ -17,7 +17,6 @@ class GenerationConfig(AppConfig):
         from gallery import onward
         from generation import adapters, own_data, safety, tools
         from generation.addresses import (
-            VARIED,
             again,
             from_artwork,
             others,
@@ -54,7 +53,6 @@ class GenerationConfig(AppConfig):
         exporting.register("requests", own_data.write, say=own_data.SAY)
         closing.register("requests", goes=own_data.goes, erase=own_data.erase)
         onward.register(gettext_lazy("Use the recipe"), "corner-up-left", recipe, price_of=price_of_recipe)
-        several = partial(price_of_recipe, count=VARIED)
-        onward.register(gettext_lazy("Other seeds"), "dices", others, price_of=several)
+        onward.register(gettext_lazy("Other seeds"), "dices", others, price_of=price_of_recipe)
         onward.register(gettext_lazy("Film it again"), "repeat-2", again, kinds=("video",), price_of=price_of_recipe)
         settings.CELERY_BEAT_SCHEDULE["uploads-purge"] = {"task": "generation.tasks.purge_uploads", "schedule": HOUR}

@@ -92,7 +92,7 @@ def test_a_recipe_is_used_on_the_page_of_the_tool_that_made_the_picture(
     assert scarf
     ways = {str(step.title): step for step in steps(scarf)}
     assert ways["Use the recipe"].url == f"/create/inpaint/?from={scarf.public_id}"
-    assert (ways["Use the recipe"].price, ways["Other seeds"].price) == (1, 4)
+    assert (ways["Use the recipe"].price, ways["Other seeds"].price) == (1, 1)
     same = browser_of(artist).get(ways["Use the recipe"].url).content.decode()
     other = browser_of(artist).get(ways["Other seeds"].url).content.decode()
     for html in (same, other):
