@@ -27,6 +27,7 @@ urlpatterns = [
     path("media/<path:key>", media.serve, name="media"),
     path("mail/", mail.mailbox, name="mail"),
     path("mail/<str:name>/", mail.message, name="mail_message"),
+    path("mail/<str:name>/looks/", mail.looks, name="mail_looks"),
     path("admin/figures/", admin.site.admin_view(figures), name="figures"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),

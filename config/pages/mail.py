@@ -7,11 +7,15 @@ import email.policy
 import re
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
+from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.decorators import csp, csp_update
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from accounts.loopback import from_this_machine
@@ -19,6 +23,17 @@ from accounts.loopback import from_this_machine
 SHOWN = 50  # newest mails; older ones stay in the folder
 # Under each mail Django's file backend writes a rule of dashes; mails of the same second may share a file.
 BETWEEN = re.compile(rb"\n-{79}\n(?=Content-Type:|\Z)")
+
+# The one answer with inline styles: without scripts, forms or an origin, and in a frame of this site alone.
+AS_IT_LOOKS: dict[str, Any] = {
+    "sandbox": True,
+    "default-src": [NONE],
+    "style-src": [UNSAFE_INLINE],
+    "img-src": ["data:"],
+    "base-uri": [NONE],
+    "form-action": [NONE],
+    "frame-ancestors": [SELF],
+}
 
 
 def _only_at_home(request: HttpRequest) -> None:
@@ -54,11 +69,36 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@csp_update({"frame-src": [SELF]})
 def message(request: HttpRequest, name: str) -> HttpResponse:
-    """One mail as plain text; its links can be followed."""
+    """One mail as plain text, whose links can be followed; `?side=html`: as it looks, in a frame."""
+    mail = _found(request, name)
+    html = bool(_side(mail, "html"))
+    framed = html and request.GET.get("side") == "html"
+    context = {"mail": mail, "name": name, "text": _side(mail, "plain"), "html": html, "framed": framed}
+    return render(request, "pages/mail.html", context)
+
+
+@require_safe
+@never_cache
+@xframe_options_sameorigin
+@csp(AS_IT_LOOKS)
+def looks(request: HttpRequest, name: str) -> HttpResponse:
+    """The HTML side of a mail, for that frame. A mail brings its own styles; nothing else of it may do anything."""
+    html = _side(_found(request, name), "html")
+    if not html:
+        raise Http404
+    return HttpResponse(html)
+
+
+def _found(request: HttpRequest, name: str) -> EmailMessage:
     _only_at_home(request)
     mail = dict(_mails()).get(name)
     if mail is None:
         raise Http404
-    body = mail.get_body(("plain",))
-    return render(request, "pages/mail.html", {"mail": mail, "text": body.get_content() if body else ""})
+    return mail
+
+
+def _side(mail: EmailMessage, side: str) -> str:
+    body = mail.get_body((side,))
+    return str(body.get_content()) if body else ""

@@ -58,6 +58,34 @@ def test_the_newest_mail_comes_first_and_only_the_text_of_a_mail_is_shown(client
     assert "alert(1)" not in shown
 
 
+def test_a_mail_is_shown_as_it_looks_in_a_frame_that_may_do_nothing(client: Client) -> None:
+    message = EmailMultiAlternatives("Both", "plain words", to=["ines@example.com"])
+    message.attach_alternative('<p style="color: red">drawn words</p>', "text/html")
+    message.send()
+    address = re.findall(r'href="(/mail/[^"]+/)"', client.get("/mail/").content.decode())[0]
+    assert 'href="?side=html"' in client.get(address).content.decode()
+    page = client.get(f"{address}?side=html")
+    assert f'sandbox src="{address}looks/"' in page.content.decode()
+    assert "drawn words" not in page.content.decode()
+    assert "unsafe-inline" not in page["Content-Security-Policy"]
+    frame = client.get(f"{address}looks/")
+    assert "drawn words" in frame.content.decode()
+    rules = {rule.strip() for rule in frame["Content-Security-Policy"].split(";")}
+    assert {"sandbox", "default-src 'none'", "style-src 'unsafe-inline'", "frame-ancestors 'self'"} <= rules
+    assert not [rule for rule in rules if rule.startswith("script-src") or "allow-" in rule]
+    assert (frame["X-Frame-Options"], "no-store" in frame["Cache-Control"]) == ("SAMEORIGIN", True)
+    assert client.get(f"{address}looks/", REMOTE_ADDR="192.168.1.7").status_code == 404
+
+
+def test_a_mail_of_text_alone_has_no_other_side(client: Client) -> None:
+    send()
+    address = re.findall(r'href="(/mail/[^"]+/)"', client.get("/mail/").content.decode())[0]
+    shown = client.get(f"{address}?side=html").content.decode()
+    assert "ABC-DEF" in shown
+    assert "<iframe" not in shown
+    assert client.get(f"{address}looks/").status_code == 404
+
+
 def test_mails_that_share_a_file_are_told_apart(client: Client, folder: Path) -> None:
     with mail.get_connection() as connection:
         for subject in ("First", "Second"):

@@ -42,6 +42,7 @@ ROUTES = {
     "media/<key>": PUBLIC,
     "mail/": PUBLIC,
     "mail/<name>/": PUBLIC,
+    "mail/<name>/looks/": PUBLIC,
     "credits/pricing/": PUBLIC,
     "pricing/": PUBLIC,
     "settings/sign-in/<token>/": PUBLIC,
