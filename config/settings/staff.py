@@ -64,4 +64,5 @@ UNFOLD = {
         ],
     },
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "config.pages.figures.today.dashboard",
 }
