@@ -87,20 +87,20 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     search_help_text = "An email (former ones and others of theirs, too), a name, a handle or an id"
     ordering = ("-date_joined",)
     date_hierarchy = "date_joined"
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("groups",)
     inlines = (ProfileInline, AddressInline, TokenInline)
     actions_detail: tuple[str, ...] = ("ban", "unban")
     fieldsets: tuple[Any, ...] = (
         (None, {"fields": ("email", "name", "handle", "public_id", "state", "ways_in", "elsewhere")}),
         ("Dates", {"fields": ("date_joined", "last_login", "last_seen")}),
-        ("Staff", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
         ("What was done to the account", {"fields": ("trail",)}),
     )
     # the address is proven by mail and the state moved by actions, which also write the trail
     always_fixed: tuple[str, ...] = (
         *("email", "public_id", "state", "ways_in", "date_joined", "last_login", "last_seen", "elsewhere", "trail"),
     )
-    powers = ("is_staff", "is_superuser", "groups", "user_permissions")
+    # single permissions are given through groups: Django's list of all of them is longer than the page
+    powers: tuple[Any, ...] = ("Staff", {"fields": ("is_staff", "is_superuser", "groups"), "classes": ("collapse",)})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -112,9 +112,12 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         return request.user.has_perm("accounts.change_user")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Only who has every power may give powers."""
+        return self.always_fixed
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> tuple[Any, ...]:
+        """Only who has every power may give powers, and only they see who has which."""
         own = request.user
-        return self.always_fixed if isinstance(own, User) and own.is_superuser else self.always_fixed + self.powers
+        return (*self.fieldsets, self.powers) if isinstance(own, User) and own.is_superuser else self.fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)

@@ -110,8 +110,8 @@ class PayingUserAdmin(UserAdmin):
         account: CreditAccount | None = getattr(user, "credit_account", None)
         if account is None:
             return "0"
-        beside = [f"{n} {word}" for n, word in ((account.held, "held"), (account.debt, "owed")) if n]
-        return f"{account.available} ({', '.join(beside)})" if beside else str(account.available)
+        beside = [f"{n:,} {word}" for n, word in ((account.held, "held"), (account.debt, "owed")) if n]
+        return f"{account.available:,} ({', '.join(beside)})" if beside else f"{account.available:,}"
 
     def has_give_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.change_entitlement")
@@ -156,7 +156,7 @@ class PayingUserAdmin(UserAdmin):
         asked = {name: form.cleaned_data[name] for name in ("amount", "days", "say", "key")}
         grant(user=user, actor=request.user, **asked)
         account = ledger.account_of(user)
-        messages.success(request, f"{user.email} has {account.available} credits to spend.")
+        messages.success(request, f"{user.email} has {account.available:,} credits to spend.")
         return back_to(PERSON, user.pk)
 
 

@@ -181,6 +181,27 @@ def test_only_who_has_every_power_gives_powers(client: Client, artist: User) -> 
     assert (helper.name, helper.is_superuser) == ("Changed", False)
 
 
+def test_powers_stand_folded_on_a_persons_page_and_only_who_has_every_power_sees_them(
+    client: Client, staff: User, artist: User
+) -> None:
+    address = f"/admin/accounts/user/{artist.pk}/change/"
+    html = client.get(address).content.decode()
+    folded = html[html.index("collapse") :]
+    assert all(f'name="{field}"' in folded for field in ("is_staff", "is_superuser", "groups"))
+    assert "user_permissions" not in html
+    helper = make_user(is_staff=True)
+    helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    html = staff_client(helper).get(address).content.decode()
+    assert artist.email in html
+    assert not [field for field in ("is_superuser", "user_permissions", "Groups") if field in html]
+
+
+def test_the_thousands_of_a_persons_credits_are_set_apart(client: Client, staff: User, artist: User) -> None:
+    CreditAccount.objects.filter(user=artist).update(available=12_345, held=6_789)
+    for page in ("", f"{artist.pk}/change/"):
+        assert "12,345 (6,789 held)" in client.get(f"/admin/accounts/user/{page}").content.decode()
+
+
 def ask(client: Client, address: str, **fields: object) -> int:
     """Send a dialog of the admin."""
     return client.post(address, {"_form_submitted": "True", **fields}).status_code
