@@ -98,7 +98,9 @@ def running_stack(state_dir: Path, *, seconds: float = START_WITHIN, **variables
     port = free_port()
     state_dir.mkdir(parents=True, exist_ok=True)
     env = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    env |= {"STATE_DIR": str(state_dir), "PORT": str(port), "HOST": "localhost", **variables}
+    env |= {"STATE_DIR": str(state_dir), "PORT": str(port), "HOST": "localhost"}
+    # the engines of two stacks would wait for each other, as they should on one GPU; here each draws on its own
+    env |= {"ENGINE_LOCK_DIR": str(state_dir), **variables}
     output = state_dir / "terminal.txt"
     with output.open("ab") as terminal:
         process = subprocess.Popen(
