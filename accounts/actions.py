@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.handles import clean_handle, taken
 from accounts.links import clean_links
 from accounts.models import Profile, SignInLink, User
-from accounts.signals import email_verified
+from accounts.signals import banned, email_verified
 from accounts.tokens import digest
 from config.kit.errors import Refusal
 from config.kit.text import one_line
@@ -101,6 +101,7 @@ def ban(*, user: User, actor: User, reason: str) -> None:
     User.objects.filter(pk=user.pk).update(state=User.State.BANNED, is_active=False)
     user.refresh_from_db()
     audit.record(actor=actor, verb="account.ban", target_kind="user", target=user.public_id, detail={"reason": reason})
+    banned.send(sender=User, user=user)
 
 
 @transaction.atomic

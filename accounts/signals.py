@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 # Sent with `user` each time an email address of theirs is proven; receivers must be harmless when called again.
 email_verified = Signal()
+
+# Sent with `user` when somebody is shut out, in the transaction of the deed; a receiver leaves what can fail for later.
+banned = Signal()

@@ -124,6 +124,21 @@ def plan_changed(*, user: User, key: str, plan: str, until: datetime | None = No
     notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, body=body, url=reverse("billing:billing"))
 
 
+def plan_goes_on(*, user: User, key: str, plan: str) -> None:
+    """The end that was set, or a smaller plan that was to come, is taken back."""
+    with speaking_to(user):
+        title = _("%(plan)s goes on.") % {"plan": plan}
+    notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, url=reverse("billing:billing"))
+
+
+def plan_comes(*, user: User, key: str, plan: str, day: datetime) -> None:
+    """A smaller plan was chosen, which begins with the next period."""
+    with speaking_to(user):
+        title = _("%(plan)s comes next, on %(day)s.") % {"plan": plan, "day": date_format(day, "j F Y")}
+        body = _("Until then nothing changes, and you can take it back.")
+    notify(user=user, kind="billing.plan", key=f"plan:{key}", title=title, body=body, url=reverse("billing:billing"))
+
+
 def disputed(*, key: str, amount: str) -> None:
     """To everybody on the staff, once for each dispute: the bank wants an answer within days."""
     for person in User.objects.filter(is_staff=True, is_active=True):

@@ -29,6 +29,7 @@ from billing.models import (
 )
 from billing.payments import entitling, granting
 from billing.payments.client import Found, id_of
+from billing.payments.ending import end_all
 from billing.payments.fetching import Affairs, UnknownCustomer, fetch
 from billing.payments.granting import Incoming, Returned
 
@@ -64,8 +65,8 @@ def settle_or_note(customer: str) -> bool:
 
 @transaction.atomic
 def _settle(customer: str, *, wait: bool) -> bool:
-    rows = StripeCustomer.objects.select_for_update(skip_locked=not wait, of=("self",), no_key=True)
-    owner = rows.select_related("user").filter(customer=customer).first()
+    rows = StripeCustomer.objects.select_for_update(skip_locked=not wait, no_key=True)
+    owner = rows.filter(customer=customer).first()  # the person is read after the lock was had: they as they are now
     if owner is None:
         return False
     now = timezone.now()
@@ -74,6 +75,9 @@ def _settle(customer: str, *, wait: bool) -> bool:
     owner.settled_at, owner.error = now, ""
     if owner.user.state != User.State.CLOSED:  # who has left is told nothing any more, and nothing of theirs is kept
         affairs = fetch(customer)
+        if owner.user.state == User.State.BANNED and not affairs.customer.get("deleted"):
+            end_all(customer=owner, key=f"banned:{owner.user.public_id}")
+            affairs = fetch(customer)
         with speaking_to(owner.user):
             owner.error = _follow(owner, affairs, now)
     owner.save(update_fields=["settled_at", "error"])
@@ -146,10 +150,15 @@ def _entitle(user: User, affairs: Affairs, now: datetime) -> None:
     plan = plans.PLANS.get(row.plan, plans.FREE)
     turn = f"{row.subscription}:{row.plan}:{row.renews_at or row.ends_at}"
     is_ending = row.ends_at is not None and row.status in plans.PAID_STATUSES
+    goes_on = row.ends_at is None and (was.subscription, was.subscribed) == (row.subscription, row.subscribed)
+    mine = plans.PLANS.get(row.subscribed, plans.FREE)  # beside which staff may have given a larger one
+    told = f"{row.subscription}:{was.updated_at}"  # cancelled and resumed, as often as somebody likes
     if row.plan != before:
         notices.plan_changed(user=user, key=turn, plan=plan.name)
     elif is_ending and row.ends_at != was.ends_at:
-        notices.plan_changed(user=user, key=f"{turn}:ends", plan=plan.name, until=row.ends_at)
+        notices.plan_changed(user=user, key=f"{told}:ends", plan=mine.name, until=row.ends_at)
+    elif goes_on and was.ends_at is not None and row.status in plans.PAID_STATUSES:
+        notices.plan_goes_on(user=user, key=f"{told}:goes-on", plan=mine.name)
     if row.overdue_since is not None:
         _tell_overdue(user, affairs, row)
 

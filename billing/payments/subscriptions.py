@@ -10,12 +10,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.models import User
-from billing import plans
+from accounts.models import AuditEntry, User
+from billing import notices, plans
+from billing.catalogue import Plan
 from billing.models import StripeCustomer
-from billing.payments.checkout import TIMES, WINDOW, close_visits, living, price_of
-from billing.payments.client import Found, PaymentsOff, asking, id_of, is_gone, is_on, plain, stripe_client
-from billing.payments.entitling import plan_of_subscription
+from billing.payments.checkout import TIMES, WINDOW, living, price_of
+from billing.payments.client import Found, PaymentsOff, asking, id_of, is_on, plain, stripe_client
+from billing.payments.ending import end_all, release
+from billing.payments.entitling import period_of, plan_of_subscription
 from billing.payments.settling import settle_or_note
 from config.kit.errors import Conflict, Refusal
 from config.kit.limits import limit
@@ -31,8 +33,9 @@ def cancel(*, user: User) -> None:
 
 def resume(*, user: User) -> None:
     """Take the end back, and a smaller plan that was to come: it goes on as it is."""
-    _set_end(user, ends=False)
-    _trail(user, "plan.resume")
+    was = _set_end(user, ends=False)
+    entry = _trail(user, "plan.resume")
+    _tell(user, f"deed:{entry.pk}", was, _plan_now(was), _plan_now(was))
 
 
 def change(*, user: User, plan: str) -> None:
@@ -46,9 +49,9 @@ def change(*, user: User, plan: str) -> None:
         if subscription["status"] not in ("active", "trialing"):
             say = _("The last payment is still open. Pay it first; then the plan can be changed.")
             raise Conflict(say, code="payment_open")
-        mine = plans.PLANS.get(plan_of_subscription(subscription))
+        mine = _plan_now(subscription)
         price = price_of(wanted.lookup_key)["id"]
-        _release(subscription)
+        release(subscription)
         if mine is not None and wanted.cents_a_month <= mine.cents_a_month:
             _go_on(subscription)
             if wanted.slug != mine.slug:
@@ -56,7 +59,8 @@ def change(*, user: User, plan: str) -> None:
         else:
             _now(subscription, price)
     settle_or_note(customer)  # it is done at Stripe; should this fail, the sweep makes it good
-    _trail(user, "plan.change", plan=wanted.slug)
+    entry = _trail(user, "plan.change", plan=wanted.slug)
+    _tell(user, f"deed:{entry.pk}", subscription, mine, wanted)
 
 
 def stop_now(*, user: User, key: str) -> None:
@@ -67,15 +71,7 @@ def stop_now(*, user: User, key: str) -> None:
     row = StripeCustomer.objects.filter(user=user).first()
     if row is None or not is_on():
         return
-    close_visits(user=user)
-    for subscription in living(row.customer):
-        _release(subscription)
-        options: Any = {"idempotency_key": f"stop:{key}:{subscription['id']}"}
-        try:
-            stripe_client().v1.subscriptions.cancel(subscription["id"], {}, options)
-        except stripe.InvalidRequestError as error:
-            if not is_gone(error):  # it has ended meanwhile
-                raise
+    end_all(customer=row, key=key)
     settle_or_note(row.customer)
 
 
@@ -94,15 +90,21 @@ def _mine(user: User) -> tuple[str, Found]:
     return row.customer, best
 
 
-def _set_end(user: User, *, ends: bool) -> None:
+def _plan_now(subscription: Found) -> Plan | None:
+    return plans.PLANS.get(plan_of_subscription(subscription))
+
+
+def _set_end(user: User, *, ends: bool) -> Found:
+    """Answers the subscription as it was before."""
     with asking(), transaction.atomic():
         customer, subscription = _mine(user)
-        _release(subscription)
+        release(subscription)
         if ends:
             _update(subscription, {"cancel_at_period_end": True})
         else:
             _go_on(subscription)
     settle_or_note(customer)  # it is done at Stripe; should this fail, the sweep makes it good
+    return subscription
 
 
 def _go_on(subscription: Found) -> None:
@@ -115,13 +117,6 @@ def _without_end(subscription: Found) -> dict[str, Any]:
     if subscription.get("cancel_at_period_end"):
         return {"cancel_at_period_end": False}
     return {"cancel_at": ""} if subscription.get("cancel_at") else {}
-
-
-def _release(subscription: Found) -> None:
-    """A schedule holds the subscription: what it had in mind is given up."""
-    schedule = id_of(subscription.get("schedule"))
-    if schedule:
-        stripe_client().v1.subscription_schedules.release(schedule)
 
 
 def _now(subscription: Found, price: str) -> None:
@@ -171,6 +166,17 @@ def _update(subscription: Found, params: Any) -> None:
     stripe_client().v1.subscriptions.update(subscription["id"], params)
 
 
-def _trail(user: User, verb: str, **detail: str) -> None:
-    audit.record(actor=user, verb=verb, target_kind="user", target=user.public_id, detail=detail)
+def _trail(user: User, verb: str, **detail: str) -> AuditEntry:
     log.info("subscription_changed", verb=verb, user=str(user.public_id))
+    return audit.record(actor=user, verb=verb, target_kind="user", target=user.public_id, detail=detail)
+
+
+def _tell(user: User, key: str, was: Found, mine: Plan | None, wanted: Plan | None) -> None:
+    """Of a smaller plan that is to come, or was. Of a plan that begins and of an end the settling tells."""
+    _begins, day = period_of(was)
+    if mine is None or wanted is None:
+        return
+    if wanted == mine and _to_come(was):
+        notices.plan_goes_on(user=user, key=key, plan=mine.name)
+    elif wanted != mine and wanted.cents_a_month <= mine.cents_a_month and day is not None:
+        notices.plan_comes(user=user, key=key, plan=wanted.name, day=day)

@@ -149,6 +149,22 @@ def test_a_cancelled_plan_can_be_resumed(buy: Buy, shop: StripeDouble, artist: U
     assert (now_is(artist).plan, available(artist)) == ("starter", 600)
 
 
+def test_each_turn_is_told_and_the_last_thing_told_is_so(buy: Buy, shop: StripeDouble, artist: User) -> None:
+    buy(artist, "plan_pro_month")
+    seen = Notification.objects.filter(user=artist, kind="billing.plan").latest("pk").pk
+    for _time in range(2):
+        subscriptions.cancel(user=artist)
+        subscriptions.resume(user=artist)
+    subscriptions.change(user=artist, plan="starter")
+    subscriptions.resume(user=artist)
+    sweep()
+    told = Notification.objects.filter(user=artist, kind="billing.plan", pk__gt=seen).order_by("pk")
+    ends, goes_on, *rest = told.values_list("title", flat=True)
+    assert (ends.startswith("Pro ends on "), goes_on) == (True, "Pro goes on.")
+    day = ends.removeprefix("Pro ends on ")
+    assert rest == [ends, goes_on, f"Starter comes next, on {day}", goes_on]
+
+
 def test_who_ended_may_begin_again(buy: Buy, shop: StripeDouble, artist: User) -> None:
     buy(artist, "plan_starter_month")
     subscriptions.cancel(user=artist)
