@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -28,7 +29,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Column:
-    """A plan. `facts` are sentences, the first is what one gets."""
+    """A plan. `facts` are sentences, the first is what one gets; `until`: it is theirs, cancelled, and ends then."""
 
     key: str
     name: str
@@ -38,6 +39,7 @@ class Column:
     mine: bool
     wanted: bool
     button: Button | None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def columns(user: User | None, *, wanted: str = "", back: str = "") -> list[Colu
             mine=plan.slug == mine,
             wanted=bool(wanted) and plan.lookup_key == wanted,
             button=_button(plan, user, mine, entitlement, wanted, back),
+            until=_until(plan, entitlement) if plan.slug == mine else None,
         )
         for plan in plans.PLANS.values()
     ]
@@ -98,6 +101,13 @@ def _facts(plan: Plan) -> list[str]:
     if plan.queue != "standard":
         facts.append(_("first in the queue") if plan.queue == "first" else _("priority in the queue"))
     return facts
+
+
+def _until(plan: Plan, entitlement: Entitlement | None) -> datetime | None:
+    """When the subscription ends by which they have this plan; what staff gave as well goes on."""
+    if entitlement is None or entitlement.status not in plans.PAID_STATUSES:
+        return None
+    return entitlement.ends_at if plan.slug == entitlement.subscribed != entitlement.given else None
 
 
 def _button(

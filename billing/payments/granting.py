@@ -126,7 +126,7 @@ def _of_invoice(invoice: Found, lines: list[tuple[Plan, Fraction, Found]], amoun
     expires_at = a_month_after(paid_at) if is_late else a_month_after(ends, day=day)
     values = {
         "plan": plan.name,
-        "from": date_format(begins, "j F"),
+        "from": date_format(begins, "j F" if begins.year == ends.year else "j F Y"),
         "to": date_format(ends, "j F Y"),
         "n": f"{amount:,}",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
@@ -95,6 +96,17 @@ def test_who_subscribes_changes_the_plan_instead_of_buying_a_second(artist: User
     assert "Your plan" in column(text, "starter")
     assert 'href="/credits/billing/?plan=pro">Change to Pro' in column(text, "pro")
     assert 'href="/credits/billing/">Go back to Free' in column(text, "free")
+
+
+def test_a_cancelled_plan_says_until_when_it_is_theirs(artist: User) -> None:
+    ends = datetime(2026, 12, 20, 12, tzinfo=UTC)
+    mine = Entitlement.objects.create(
+        user=artist, plan="starter", subscribed="starter", status="active", subscription="sub_1", ends_at=ends
+    )
+    assert "Your plan, until 20 December</span>" in column(page(artist), "starter")
+    mine.given = "starter"
+    mine.save()
+    assert "Your plan</span>" in column(page(artist), "starter"), "staff gave it as well: it stays"
 
 
 def test_whose_plan_has_ended_may_buy_again(artist: User) -> None:
