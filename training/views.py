@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from billing import ledger
 from config.kit import media
 from config.kit.errors import Refusal
 from config.kit.rendering import page
@@ -94,6 +95,7 @@ def _form_context(style: Style, form: TrainForm) -> dict[str, Any]:
         "chosen": chosen,
         "offer_error": offer_error,
         "hindrance": hindrance,
+        "short": None if hindrance else ledger.shortfall(user=style.owner, price=chosen.price),
         "base": describe(settings.BASE_MODEL),
     }
 

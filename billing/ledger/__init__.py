@@ -13,7 +13,7 @@ from billing.ledger.incoming import grant, renew
 from billing.ledger.purse import account_of
 from billing.ledger.reversing import adjust, refund, reinstate, revoke
 from billing.ledger.time import expire, time_out_holds
-from billing.ledger.work import InsufficientCredits, Wanted, capture, hold, hold_all, release
+from billing.ledger.work import InsufficientCredits, Wanted, capture, hold, hold_all, release, shortfall
 
 __all__ = [
     "LONGEST_SAY",
@@ -34,5 +34,6 @@ __all__ = [
     "release",
     "renew",
     "revoke",
+    "shortfall",
     "time_out_holds",
 ]

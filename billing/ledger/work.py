@@ -15,7 +15,7 @@ from accounts.models import User
 from billing import notices
 from billing.allowance import ways_to_credits
 from billing.book import Bucket, Kind, LedgerError, Legs, Line, Parts, all_done, fit, is_done, write, write_all
-from billing.ledger.purse import expire_due, give_back, lock, locked, settle_debt, take
+from billing.ledger.purse import account_of, expire_due, give_back, lock, locked, settle_debt, take
 from billing.models import CreditAccount, CreditHold, HoldSlice
 from config.kit.errors import Refusal
 
@@ -75,11 +75,22 @@ def hold_all(*, user: User, wanted: Sequence[Wanted], say: str, tool: str = "") 
     if fresh:
         expire_due(account, timezone.now())
         price = sum(one.amount for one in fresh)
-        if settings.BILLING and (account.debt or price > account.available):
-            raise InsufficientCredits(price=price, available=account.available, debt=account.debt)
+        if refusal := _shortfall(account, price):
+            raise refusal
         _hold(account, fresh, say, tool)
     held = {one.key: one for one in CreditHold.objects.filter(key__in=bodies)}
     return [held[one.key] for one in wanted]
+
+
+def shortfall(*, user: User, price: int) -> InsufficientCredits | None:
+    """How a hold of this price would be refused just now: for pages that say so before the press."""
+    return _shortfall(account_of(user), price)
+
+
+def _shortfall(account: CreditAccount, price: int) -> InsufficientCredits | None:
+    if not settings.BILLING or not (account.debt or price > account.available):
+        return None
+    return InsufficientCredits(price=price, available=account.available, debt=account.debt)
 
 
 def _hold(account: CreditAccount, wanted: Sequence[Wanted], say: str, tool: str) -> None:

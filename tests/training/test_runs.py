@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.test import Client
 
 from billing import ledger
 from billing.models import CreditTransaction
@@ -52,6 +54,22 @@ def test_it_starts_nothing_when_the_credits_do_not_reach(settings: LazySettings)
     assert not Run.objects.exists()
     assert not Adapter.objects.exists()
     assert not Job.objects.exists()
+
+
+def test_the_page_says_before_the_press_that_the_credits_do_not_reach(settings: LazySettings, client: Client) -> None:
+    settings.BILLING = True
+    style = make_ready_style()
+    ledger.grant(user=style.owner, amount=30, source_ref="gift", say="A gift")
+    client.force_login(style.owner)
+    offer = f"/training/{style.public_id}/offer/?purpose=style&quality="
+
+    short = client.get(f"{offer}standard").content.decode()
+    assert "This costs 40 credits and you have 30." in short
+    assert "Starter: 300 credits a month" in short
+    assert re.search(r"<button[^>]* disabled", short)
+    enough = client.get(f"{offer}quick").content.decode()
+    assert "you have" not in enough
+    assert not re.search(r"<button[^>]* disabled", enough)
 
 
 def test_it_refuses_a_second_run_of_the_same_style() -> None:
