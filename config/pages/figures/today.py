@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts import outbox
-from accounts.models import Notification
+from accounts.models import Notification, User
 from billing.audit import DRIFT
 from billing.models import StripeEvent
 from config.pages.figures import people
@@ -89,14 +89,19 @@ def _figures(today: Period) -> tuple[_Figure, ...]:
         _Figure(
             "Audits since yesterday with drift",
             "billing.view_creditaccount",
-            lambda request: Notification.objects.filter(
-                user_id=request.user.pk, kind=DRIFT.name, created_at__gte=Period.of(2).start
-            ).count(),
+            _drifts,
             lambda: reverse("notifications:list"),
             alarms=True,
         ),
     )
 
 
+def _drifts(request: HttpRequest) -> int:
+    assert isinstance(request.user, User)
+    told = Notification.objects.filter(user=request.user, kind=DRIFT.name)
+    return told.filter(created_at__gte=Period.of(2).start).count()
+
+
 def _rows(model: str, **wanted: object) -> str:
-    return f"{reverse(f'admin:{model}_changelist')}?{urlencode(wanted)}"
+    asked = urlencode({name: str(value) for name, value in wanted.items()})
+    return f"{reverse(f'admin:{model}_changelist')}?{asked}"
