@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.tokens import create_token
+from billing.plans import PRICES
 from gallery.actions import delete_artwork
 from gallery.models import Artwork
 from gallery.onward import steps
@@ -82,6 +83,14 @@ def test_a_tools_page_has_the_picture_and_its_recipe_in_the_form(artist: User, s
 def test_the_pictures_page_leads_to_every_tool(source: Artwork) -> None:
     urls = [step.url for step in steps(source)]
     assert {page_of(tool, source=source.public_id) for tool in STARTING} <= set(urls)
+
+
+def test_the_pictures_page_says_the_price_of_one_as_the_price_list_does(artist: User, source: Artwork) -> None:
+    prices = {str(step.title): step.price for step in steps(source)}
+    assert {prices[title] for title in ("Variations", "Change a part", "Extend")} == {PRICES["picture"]}
+    html = browser_of(artist).get(f"/gallery/{source.public_id}/").content.decode()
+    assert "Credits for each picture or film." in html
+    assert "1 credit each" in html
 
 
 def test_a_recipe_is_used_on_the_page_of_the_tool_that_made_the_picture(
