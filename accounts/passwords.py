@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 
 class Calm:
-    """Says what most passwords fail by. What the other rules refuse, they tell when it happens."""
+    """Says what most passwords fail by; the other rules speak when they refuse one."""
 
     fields: dict[str, Any]
 
