@@ -343,9 +343,9 @@ def test_a_base_held_at_half_its_size_learns_nearly_the_same_and_comes_back_whol
     own, other = ({metric.step: metric.loss for metric in run.of("metric")} for run in (full, small))
     shared = own.keys() & other.keys()  # which steps are told is a matter of time
     assert len(shared) >= 2
-    for step in shared:
-        assert own[step] == pytest.approx(other[step], rel=0.02)
-        assert own[step] != other[step]
+    for told in shared:
+        assert own[told] == pytest.approx(other[told], rel=0.02)
+        assert own[told] != other[told]
 
 
 # --- the verdict ---
