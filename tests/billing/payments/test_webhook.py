@@ -87,14 +87,16 @@ def test_a_replay_of_what_is_settled_asks_nobody(paid: dict[str, Any]) -> None:
         "nonsense",
         "t=1",
         "v1=abc",
-        f"t={int(time.time())},v1=é",
+        "t=now,v1=é",
         f"t={10**40},v1={'0' * 64}",
         "t=abc,v1=abc",
-        f"t={int(time.time())},v1={'0' * 64}",
-        f"t={int(time.time())},v0={'0' * 64}",
+        f"t=now,v1={'0' * 64}",
+        f"t=now,v0={'0' * 64}",
     ],
 )
 def test_without_a_good_signature_it_is_refused_and_not_kept(paid: dict[str, Any], signature: str | None) -> None:
+    if signature:  # test processes must agree on the names of tests, so the moment is put in here
+        signature = signature.replace("now", str(int(time.time())))
     assert post(json.dumps(paid).encode(), signature).status_code == 400
     assert not StripeEvent.objects.exists()
 
