@@ -7,6 +7,8 @@
 - A dispute takes the same when it is opened; they are withheld until it is decided, and gone if it is lost. Key
   `dispute:dp_…`.
 - A refund that failed and a dispute that was won give back what they took. The same keys with `:undone`.
+- What comes back so is taken by a refund or dispute of the same payment that still stands and found too little left.
+  Its key with `:after:` and the key of what was undone.
 """
 
 from __future__ import annotations

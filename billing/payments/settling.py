@@ -11,7 +11,7 @@ from traceback import format_exc
 
 import structlog
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -121,24 +121,57 @@ def _bring_in(user: User, came: list[Incoming]) -> None:
 
 
 def _take_back(user: User, backs: list[Returned]) -> None:
-    keys = [key for one in backs for key in (one.key, f"{one.key}:undone")]
-    done = set(CreditTransaction.objects.filter(key__in=keys).values_list("key", flat=True))
+    amounts = dict(
+        CreditGrant.objects.filter(source_ref__in=[one.source_ref for one in backs]).values_list("source_ref", "amount")
+    )
+    standing: list[tuple[Returned, int]] = []
+    undone: list[Returned] = []
     for one in backs:
-        if not one.undone and one.key not in done:
-            credits = one.of(CreditGrant.objects.get(source_ref=one.source_ref).amount)
+        credits = one.of(amounts[one.source_ref])
+        if credits == 0:  # a dispute of a payment that had gone back already is about nothing
+            continue
+        if one.undone:
+            undone.append(one)
+        else:
+            standing.append((one, credits))
+    done = _done([one.key for one in backs])
+    for one, credits in standing:
+        if one.key not in done:
             ledger.revoke(source_ref=one.source_ref, amount=credits, key=one.key, say=one.say)
             notices.money_back(user=user, key=one.key, title=one.say, credits=credits)
             if one.disputed:
                 notices.disputed(key=one.key, amount=one.disputed)
-        elif one.undone and one.key in done and f"{one.key}:undone" not in done:
-            _give_back(one)
+    for gone in undone:
+        if gone.key in done:
+            _give_back(gone)
+            _take_for_others(gone, standing)
 
 
-def _give_back(one: Returned) -> None:
-    house = CreditEntry.objects.filter(transaction__key=one.key, bucket=CreditEntry.Bucket.HOUSE)
-    taken: int = house.aggregate(sum=Sum("amount"))["sum"] or 0
-    if taken:
-        ledger.reinstate(source_ref=one.source_ref, amount=taken, key=f"{one.key}:undone", say=one.undone_say)
+def _give_back(gone: Returned) -> None:
+    key = f"{gone.key}:undone"
+    taken = _taken_by(gone)
+    if taken and key not in _done([key]):
+        ledger.reinstate(source_ref=gone.source_ref, amount=taken, key=key, say=gone.undone_say)
+
+
+def _take_for_others(gone: Returned, standing: list[tuple[Returned, int]]) -> None:
+    """What came back belongs to whatever else took the same money back and found too little left of its credits."""
+    for one, credits in standing:
+        key = f"{one.key}:after:{gone.key}"
+        short = credits - _taken_by(one)
+        if one.source_ref == gone.source_ref and short > 0 and key not in _done([key]):
+            ledger.revoke(source_ref=one.source_ref, amount=short, key=key, say=one.say)
+
+
+def _taken_by(one: Returned) -> int:
+    """Everything that it took, whenever it did."""
+    its = Q(transaction__key=one.key) | Q(transaction__key__startswith=f"{one.key}:after:")
+    house = CreditEntry.objects.filter(its, bucket=CreditEntry.Bucket.HOUSE)
+    return house.aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def _done(keys: list[str]) -> set[str]:
+    return set(CreditTransaction.objects.filter(key__in=keys).values_list("key", flat=True))
 
 
 # --- the plan -------------------------------------------------------------------------------------------------

@@ -129,6 +129,41 @@ def test_a_refund_that_did_not_go_through_is_undone(buy: Buy, shop: StripeDouble
     assert purse(artist) == (100, 0)
 
 
+def test_a_dispute_about_nothing_is_no_trouble(buy: Buy, shop: StripeDouble, artist: User) -> None:
+    """Of a payment that had gone back whole before; nothing that comes after it may be held up."""
+    buy(artist, "pack_100")
+    refund(charge_of(shop))
+    shop.dispute(charge_of(shop))
+    settle(customer_of(artist))
+    assert purse(artist) == (0, 0)
+    buy(artist, "pack_50")
+    assert purse(artist) == (50, 0)
+
+
+@pytest.mark.parametrize("spent", [0, 100])
+def test_a_refund_that_fails_during_a_dispute_leaves_the_credits_withheld(
+    buy: Buy, shop: StripeDouble, artist: User, spent: int
+) -> None:
+    """The dispute found nothing left to take when it was opened; what the refund gives back is the dispute's."""
+    buy(artist, "pack_100")
+    if spent:
+        held = ledger.hold(user=artist, amount=spent, key="work", say="Work")
+        ledger.capture(hold=held, amount=spent, say="Work")
+    refund(charge_of(shop))
+    news(shop)
+    dispute = shop.dispute(charge_of(shop), amount=899)["id"]
+    news(shop)
+    with shop.double.changing() as world:
+        next(iter(world.store.all("refund")))["status"] = "failed"
+    for _ in range(2):
+        settle(customer_of(artist))
+        assert purse(artist) == (0, spent)
+    shop.decide(dispute, won=True)
+    for _ in range(2):
+        settle(customer_of(artist))
+        assert purse(artist) == (100 - spent, 0)
+
+
 def test_a_refund_that_came_before_the_first_look_ends_the_same(shop: StripeDouble, artist: User) -> None:
     shop.pay(checkout.begin(user=artist, lookup_key="pack_100").session_url)
     refund(charge_of(shop))
